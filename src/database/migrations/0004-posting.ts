@@ -1,0 +1,379 @@
+import type { Knex } from "knex";
+
+/**
+ * The functions that post usage. They run in the database for two reasons: a whole batch costs
+ * one round trip and one commit, and their plans are kept between calls. What is decided here is
+ * only arithmetic and locking; prices, budgets and conflicts are decided in TypeScript.
+ *
+ * Lock order, everywhere: usage_keys, usage_records, usage_rollups, subject_totals,
+ * budget_periods, budget_leases, reservation_outcomes; within a table by primary key. The rows
+ * that many writers share come last, so that they are held only until the commit that follows.
+ */
+export async function up(knex: Knex): Promise<void> {
+  await knex.raw(`
+    -- sum(bigint) makes a numeric, whose conversion back cost more than the sum; this one stays
+    -- in bigint and still fails, rather than wraps, past 2^63.
+    create aggregate sum_bigint(bigint) (
+      sfunc = int8pl, stype = bigint, initcond = '0', combinefunc = int8pl, parallel = safe
+    );
+
+    -- One finished record, or with sign -1 one that is taken back.
+    create type usage_movement as (
+      sign bigint,
+      created_time timestamptz,
+      user_id text,
+      api_key_id text,
+      provider text,
+      model text,
+      api_format text,
+      failed boolean,
+      input_tokens bigint,
+      output_tokens bigint,
+      cache_creation_tokens bigint,
+      cache_read_tokens bigint,
+      cost_input bigint,
+      cost_output bigint,
+      cost_cache_creation bigint,
+      cost_cache_read bigint,
+      cost_request bigint,
+      actual_cost bigint,
+      response_time_ms bigint,
+      first_byte_time_ms bigint
+    );
+
+    create function usage_movement_of(r usage_records, sign bigint) returns usage_movement
+    language sql immutable as $$
+      select row(sign, r.created_time, r.user_id, r.api_key_id, r.provider, r.model, r.api_format,
+        r.status = 'FAILED', r.input_tokens, r.output_tokens, r.cache_creation_tokens,
+        r.cache_read_tokens, r.cost_input, r.cost_output, r.cost_cache_creation, r.cost_cache_read,
+        r.cost_request, r.actual_input + r.actual_output + r.actual_cache_creation
+          + r.actual_cache_read + r.actual_request,
+        r.response_time_ms, r.first_byte_time_ms)::usage_movement
+    $$;
+  `);
+  await createPostMovements(knex);
+  await createPostCharges(knex);
+  await createRecordUsage(knex);
+  await createReplaceUsage(knex);
+}
+
+async function createPostMovements(knex: Knex): Promise<void> {
+  await knex.raw(`
+    create function post_movements(movements usage_movement[], lane smallint) returns void
+    language plpgsql as $$
+    begin
+      insert into usage_rollups as r
+      select g.grain, g.user_id, g.bucket_time, g.api_key_id, m.provider, m.model, m.api_format, lane,
+        sum_bigint(m.sign), sum_bigint(case when m.failed then m.sign else 0 end),
+        sum_bigint(m.sign * m.input_tokens), sum_bigint(m.sign * m.output_tokens),
+        sum_bigint(m.sign * m.cache_creation_tokens), sum_bigint(m.sign * m.cache_read_tokens),
+        sum_bigint(m.sign * m.cost_input), sum_bigint(m.sign * m.cost_output),
+        sum_bigint(m.sign * m.cost_cache_creation), sum_bigint(m.sign * m.cost_cache_read),
+        sum_bigint(m.sign * m.cost_request), sum_bigint(m.sign * m.actual_cost),
+        sum_bigint(m.sign * coalesce(m.response_time_ms, 0)),
+        sum_bigint(case when m.response_time_ms is not null then m.sign else 0 end),
+        sum_bigint(m.sign * coalesce(m.first_byte_time_ms, 0)),
+        sum_bigint(case when m.first_byte_time_ms is not null then m.sign else 0 end)
+      from unnest(movements) m
+      cross join lateral (
+        select date_bin('15 minutes', m.created_time, '2000-01-01 00:00:00+00') as quarter,
+          date_bin('1 day', m.created_time, '2000-01-01 00:00:00+00') as day
+      ) b
+      cross join lateral (values
+        (1::smallint, m.user_id, b.quarter, m.api_key_id),
+        (2::smallint, m.user_id, b.day, m.api_key_id),
+        (3::smallint, '', b.quarter, ''),
+        (4::smallint, '', b.day, '')
+      ) g (grain, user_id, bucket_time, api_key_id)
+      group by 1, 2, 3, 4, 5, 6, 7
+      order by 1, 2, 3, 4, 5, 6, 7
+      on conflict (grain, user_id, bucket_time, api_key_id, provider, model, api_format, slot)
+      do update set
+        requests = r.requests + excluded.requests,
+        failures = r.failures + excluded.failures,
+        input_tokens = r.input_tokens + excluded.input_tokens,
+        output_tokens = r.output_tokens + excluded.output_tokens,
+        cache_creation_tokens = r.cache_creation_tokens + excluded.cache_creation_tokens,
+        cache_read_tokens = r.cache_read_tokens + excluded.cache_read_tokens,
+        cost_input = r.cost_input + excluded.cost_input,
+        cost_output = r.cost_output + excluded.cost_output,
+        cost_cache_creation = r.cost_cache_creation + excluded.cost_cache_creation,
+        cost_cache_read = r.cost_cache_read + excluded.cost_cache_read,
+        cost_request = r.cost_request + excluded.cost_request,
+        actual_cost = r.actual_cost + excluded.actual_cost,
+        response_time_ms_sum = r.response_time_ms_sum + excluded.response_time_ms_sum,
+        response_time_count = r.response_time_count + excluded.response_time_count,
+        first_byte_time_ms_sum = r.first_byte_time_ms_sum + excluded.first_byte_time_ms_sum,
+        first_byte_time_count = r.first_byte_time_count + excluded.first_byte_time_count;
+
+      insert into subject_totals as t
+      select s.kind, s.id, lane, sum_bigint(m.sign),
+        sum_bigint(m.sign * (m.input_tokens + m.output_tokens + m.cache_creation_tokens
+          + m.cache_read_tokens)),
+        sum_bigint(m.sign * (m.cost_input + m.cost_output + m.cost_cache_creation
+          + m.cost_cache_read + m.cost_request)),
+        sum_bigint(m.sign * m.actual_cost), max(m.created_time)
+      from unnest(movements) m
+      cross join lateral (values
+        (1::smallint, m.user_id), (2::smallint, m.api_key_id),
+        (3::smallint, m.provider), (4::smallint, m.model)
+      ) s (kind, id)
+      where s.id <> ''
+      group by 1, 2
+      order by 1, 2
+      on conflict (kind, id, slot) do update set
+        requests = t.requests + excluded.requests,
+        tokens = t.tokens + excluded.tokens,
+        cost = t.cost + excluded.cost,
+        actual_cost = t.actual_cost + excluded.actual_cost,
+        last_used_time = greatest(t.last_used_time, excluded.last_used_time);
+    end $$;
+  `);
+}
+
+/**
+ * Budgets and reservations. A hold counts only if its lease is still there, its reservation has
+ * not expired by the database's clock, read after the lease is locked, and nobody ended the
+ * reservation before: the insert into reservation_outcomes decides.
+ */
+async function createPostCharges(knex: Knex): Promise<void> {
+  await knex.raw(`
+    create type budget_charge as (budget_id text, period_start timestamptz, amount bigint);
+    create type reservation_hold as (
+      reservation_id uuid, expire_time timestamptz, lease_id bigint, budget_id text,
+      period_start timestamptz, held bigint
+    );
+
+    create function end_reservations(holds reservation_hold[], wanted_outcome text)
+    returns reservation_hold[] language plpgsql as $$
+    declare
+      ended reservation_hold[];
+    begin
+      perform 1 from budget_leases where lease_id in (select h.lease_id from unnest(holds) h)
+        order by lease_id for update;
+      with closed as (
+        insert into reservation_outcomes (reservation_id, outcome, expire_time)
+        select distinct on (h.reservation_id) h.reservation_id, wanted_outcome, h.expire_time
+        from unnest(holds) h
+        where wanted_outcome <> 'SETTLED' or h.expire_time > clock_timestamp()
+        order by h.reservation_id
+        on conflict (reservation_id) do nothing
+        returning reservation_id
+      )
+      select array_agg(h) into ended
+      from unnest(holds) h join closed using (reservation_id) join budget_leases using (lease_id);
+      if ended is not null then
+        update budget_leases l set amount = l.amount - s.held, version = l.version + 1
+        from (select e.lease_id, sum_bigint(e.held) as held from unnest(ended) e group by 1) s
+        where l.lease_id = s.lease_id;
+      end if;
+      return ended;
+    end $$;
+
+    create function post_charges(charges budget_charge[], holds reservation_hold[]) returns json
+    language plpgsql as $$
+    declare
+      ended reservation_hold[];
+      periods json;
+    begin
+      if holds is not null then
+        perform 1 from budget_periods
+          where (budget_id, period_start) in (
+            select c.budget_id, c.period_start from unnest(charges) c
+            union select h.budget_id, h.period_start from unnest(holds) h)
+          order by budget_id, period_start for update;
+        ended := end_reservations(holds, 'SETTLED');
+      end if;
+      with moved as (
+        insert into budget_periods as p (budget_id, period_start, spent, leased)
+        select budget_id, period_start, sum_bigint(amount), sum_bigint(held)
+        from (
+          select c.budget_id, c.period_start, c.amount, 0::bigint as held from unnest(charges) c
+          union all
+          select e.budget_id, e.period_start, 0, e.held from unnest(ended) e
+        ) x
+        group by 1, 2 order by 1, 2
+        on conflict (budget_id, period_start) do update set
+          spent = p.spent + excluded.spent,
+          leased = p.leased - excluded.leased
+        returning p.budget_id, p.period_start, p.spent, p.leased
+      )
+      select json_agg(moved) into periods from moved;
+      return json_build_object(
+        'periods', periods,
+        'leases', (
+          select json_agg(json_build_object('lease_id', l.lease_id, 'amount', l.amount::text,
+            'version', l.version))
+          from budget_leases l where l.lease_id in (select h.lease_id from unnest(holds) h)));
+    end $$;
+  `);
+}
+
+/** First writing of records. Those whose key is taken are left alone and answered as they are. */
+async function createRecordUsage(knex: Knex): Promise<void> {
+  await knex.raw(`
+    create function read_usage(request_ids text[]) returns json language sql stable as $$
+      select json_agg(r)
+      from unnest(request_ids) i (request_id)
+      join usage_keys k using (request_id)
+      join usage_records r on r.created_time = k.created_time and r.request_id = k.request_id
+    $$;
+
+    create function store_payloads(payloads json, stored text[]) returns void
+    language sql as $$
+      insert into usage_payloads as p
+      select n.* from json_populate_recordset(null::usage_payloads, payloads) n
+      where n.request_id = any(stored)
+      order by n.created_time, n.request_id
+      on conflict (created_time, request_id) do update set
+        request_headers = coalesce(excluded.request_headers, p.request_headers),
+        provider_request_headers =
+          coalesce(excluded.provider_request_headers, p.provider_request_headers),
+        response_headers = coalesce(excluded.response_headers, p.response_headers),
+        request_body = coalesce(excluded.request_body, p.request_body),
+        response_body = coalesce(excluded.response_body, p.response_body)
+    $$;
+
+    -- charges and holds are arrays of {request_id, …}; only those of records that this call
+    -- finishes are posted. What goes back for revised records is posted in the same step, so that
+    -- a period's spent never shows only half of a revision.
+    create function post_charges_of(
+      returned budget_charge[], finished text[], charges json, holds json
+    ) returns json language sql as $$
+      select post_charges(
+        returned || (select array_agg(row(c.budget_id, c.period_start, c.amount)::budget_charge)
+          from json_to_recordset(charges) as c (
+            request_id text, budget_id text, period_start timestamptz, amount bigint)
+          where c.request_id = any(finished)),
+        (select array_agg(row(h.reservation_id, h.expire_time, h.lease_id, h.budget_id,
+            h.period_start, h.held)::reservation_hold)
+          from json_to_recordset(holds) as h (
+            request_id text, reservation_id uuid, expire_time timestamptz, lease_id bigint,
+            budget_id text, period_start timestamptz, held bigint)
+          where h.request_id = any(finished)))
+    $$;
+
+    create function record_usage(
+      batch json, charges json, holds json, payloads json, lane smallint
+    ) returns json language plpgsql as $$
+    declare
+      wanted text[];
+      stored text[];
+      finished text[];
+      movements usage_movement[];
+      posted json;
+    begin
+      with input as materialized (
+        select * from json_populate_recordset(null::usage_records, batch)
+      ), claimed as (
+        insert into usage_keys (request_id, created_time)
+        select i.request_id, i.created_time from input i order by i.request_id
+        on conflict (request_id) do nothing
+        returning request_id
+      ), created as (
+        insert into usage_records
+        select i.* from input i where i.request_id in (select request_id from claimed)
+        returning usage_records.*
+      )
+      select (select array_agg(i.request_id) from input i),
+        array_agg(c.request_id),
+        array_agg(c.request_id) filter (where c.status in ('COMPLETED', 'FAILED')),
+        array_agg(usage_movement_of(c, 1)) filter (where c.status in ('COMPLETED', 'FAILED'))
+      into wanted, stored, finished, movements
+      from created c;
+
+      if payloads is not null then
+        perform store_payloads(payloads, stored);
+      end if;
+      if movements is not null then
+        perform post_movements(movements, lane);
+      end if;
+      if finished is not null and (charges is not null or holds is not null) then
+        posted := post_charges_of(null, finished, charges, holds);
+      end if;
+      return json_build_object(
+        'posted', posted,
+        'existing', case when stored is null or cardinality(stored) < cardinality(wanted) then
+          read_usage(array(select unnest(wanted) except select unnest(stored))) end);
+    end $$;
+  `);
+}
+
+/**
+ * Replaces records that are there: an unfinished one by its completion, a finished one by its
+ * revision. Each names the version that it was decided on; one that has moved since is left alone
+ * and answered as it is, for the caller to decide again.
+ */
+async function createReplaceUsage(knex: Knex): Promise<void> {
+  await knex.raw(`
+    create function replace_usage(
+      batch json, expectations json, charges json, holds json, payloads json, lane smallint
+    ) returns json language plpgsql as $$
+    declare
+      wanted text[];
+      replaced usage_records[];
+      stored text[];
+      finished text[];
+      movements usage_movement[];
+      new_movements usage_movement[];
+      returned budget_charge[];
+      posted json;
+    begin
+      select array_agg(e.request_id) into wanted
+      from json_to_recordset(expectations) as e (request_id text);
+      perform 1 from usage_keys where request_id = any(wanted) order by request_id for update;
+
+      with deleted as (
+        delete from usage_records r
+        using usage_keys k,
+          json_to_recordset(expectations) as e (request_id text, version bigint)
+        where k.request_id = e.request_id and r.request_id = k.request_id
+          and r.created_time = k.created_time and r.version = e.version
+        returning r.*
+      )
+      select array_agg(d::usage_records), array_agg(d.request_id),
+        array_agg(usage_movement_of(d::usage_records, -1))
+          filter (where d.status in ('COMPLETED', 'FAILED'))
+      into replaced, stored, movements
+      from deleted d;
+
+      with created as (
+        insert into usage_records
+        select i.* from json_populate_recordset(null::usage_records, batch) i
+        where i.request_id = any(stored)
+        returning usage_records.*
+      ), moved as (
+        update usage_keys k set created_time = c.created_time from created c
+        where k.request_id = c.request_id and k.created_time <> c.created_time
+      )
+      select array_agg(c.request_id) filter (where c.status in ('COMPLETED', 'FAILED')),
+        array_agg(usage_movement_of(c, 1)) filter (where c.status in ('COMPLETED', 'FAILED'))
+      into finished, new_movements
+      from created c;
+
+      -- A payload follows its record to the month that the record is in now.
+      update usage_payloads p set created_time = k.created_time
+      from unnest(replaced) o join usage_keys k on k.request_id = o.request_id
+      where p.request_id = o.request_id and p.created_time = o.created_time
+        and k.created_time <> o.created_time;
+      if payloads is not null then
+        perform store_payloads(payloads, stored);
+      end if;
+      if movements is not null or new_movements is not null then
+        perform post_movements(movements || new_movements, lane);
+      end if;
+      select array_agg(row(c.budget_id, c.period_start, -c.amount)::budget_charge) into returned
+      from unnest(replaced) o, jsonb_to_recordset(o.charges) as c (
+        budget_id text, period_start timestamptz, amount bigint)
+      where o.status in ('COMPLETED', 'FAILED');
+      posted := post_charges_of(returned, finished, charges, holds);
+      return json_build_object(
+        'posted', posted,
+        'existing', case when stored is null or cardinality(stored) < cardinality(wanted) then
+          read_usage(array(select unnest(wanted) except select unnest(stored))) end);
+    end $$;
+  `);
+}
+
+/** Never run: a ledger is not migrated backwards. */
+export async function down(): Promise<void> {}

@@ -1,0 +1,22 @@
+import type { Knex } from "knex";
+import * as catalog from "./0001-catalog.js";
+import * as usage from "./0002-usage.js";
+import * as quota from "./0003-quota.js";
+import * as posting from "./0004-posting.js";
+import * as leases from "./0005-leases.js";
+
+/** Every migration by its name, in order. A released one is never edited; a change is a new one. */
+const migrations: Readonly<Record<string, Knex.Migration>> = {
+  "0001-catalog": catalog,
+  "0002-usage": usage,
+  "0003-quota": quota,
+  "0004-posting": posting,
+  "0005-leases": leases,
+};
+
+/** Hands the migrations to Knex as modules: they run the same from sources and compiled. */
+export const migrationSource: Knex.MigrationSource<string> = {
+  getMigrations: async () => Object.keys(migrations),
+  getMigrationName: (name) => name,
+  getMigration: async (name) => migrations[name]!,
+};
