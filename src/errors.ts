@@ -1,0 +1,169 @@
+import { showValue } from "./ascii.js";
+
+/** What an error means to the one who called, whatever the transport calls it. */
+export type ErrorKind =
+  | "invalid-argument"
+  | "not-found"
+  | "already-exists"
+  | "failed-precondition"
+  | "unavailable"
+  | "overloaded"
+  | "deadline-exceeded"
+  | "cancelled"
+  | "unimplemented"
+  | "internal";
+
+/**
+ * Every reason that an error can have, by its name in `tally.v1.ErrorReason` without the
+ * prefix, and the kind of error that it is.
+ */
+export const ERROR_KINDS = {
+  INVALID_FIELD: "invalid-argument",
+  MALFORMED_REQUEST: "invalid-argument",
+  USAGE_RECORD_CONFLICT: "already-exists",
+  USAGE_RECORD_NOT_FOUND: "not-found",
+  USAGE_STATUS_CONFLICT: "failed-precondition",
+  RESERVATION_INVALID: "invalid-argument",
+  SUBJECT_NOT_FOUND: "not-found",
+  CATALOG_INVALID: "invalid-argument",
+  DATABASE_UNAVAILABLE: "unavailable",
+  OVERLOADED: "overloaded",
+  SHUTTING_DOWN: "unavailable",
+  DEADLINE_EXCEEDED: "deadline-exceeded",
+  CANCELLED: "cancelled",
+  UNIMPLEMENTED: "unimplemented",
+  INTERNAL: "internal",
+} as const satisfies Record<string, ErrorKind>;
+
+/** Machine-readable reason of an error; see proto/tally/v1/error_reason.proto. */
+export type ErrorReason = keyof typeof ERROR_KINDS;
+
+/** One field of a request that breaks a rule. */
+export interface FieldViolation {
+  /** Path as the contract writes it: `usage.tags["team"]`, `requests[3].usage.model`. */
+  readonly field: string;
+  /** The rule and the value that breaks it: "must be greater than or equal to 0 (was -5)". */
+  readonly description: string;
+}
+
+/** The thing that an error is about. */
+export interface ErrorResource {
+  /** Kind of thing as the contract names it: "usage_record", "budget". */
+  readonly type: string;
+  /** Its id. */
+  readonly name: string;
+}
+
+/** What an error carries beside its reason and its text. */
+export interface DomainErrorDetails {
+  /** Every violated field, for invalid arguments. */
+  readonly violations?: readonly FieldViolation[];
+  /** When trying again makes sense, in milliseconds from now. Default: the transport's. */
+  readonly retryAfterMs?: number;
+  readonly resource?: ErrorResource;
+  /** What went wrong underneath. Logged, never sent. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The error that every room throws for what a caller can understand. Anything else that is
+ * thrown counts as a defect. The message is sent to the caller, so it names the field or the
+ * thing and its value, and nothing of our inside.
+ */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly kind: ErrorKind;
+  readonly violations: readonly FieldViolation[];
+  readonly retryAfterMs: number | undefined;
+  readonly resource: ErrorResource | undefined;
+
+  constructor(
+    readonly reason: ErrorReason,
+    message: string,
+    details: DomainErrorDetails = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = ERROR_KINDS[reason];
+    this.violations = details.violations ?? [];
+    this.retryAfterMs = details.retryAfterMs;
+    this.resource = details.resource;
+  }
+}
+
+/** A violation whose description repeats the offending value, cut and in ASCII. */
+export function violation(field: string, value: unknown, rule: string): FieldViolation {
+  return { field, description: `${rule} (was ${showValue(value)})` };
+}
+
+/** One field breaks a rule, for instance `invalidField("hours", 0, "must be at least 1")`. */
+export function invalidField(field: string, value: unknown, rule: string): DomainError {
+  return invalidFields([violation(field, value, rule)]);
+}
+
+/** How many violations the text of an error names; its details name them all. */
+const MAX_NAMED_VIOLATIONS = 3;
+
+/**
+ * Fields break rules; every one of them is in the error.
+ *
+ * @param violations - at least one.
+ * @param reason - a narrower reason than INVALID_FIELD, when there is one.
+ */
+export function invalidFields(
+  violations: readonly FieldViolation[],
+  reason: ErrorReason = "INVALID_FIELD",
+): DomainError {
+  const named = violations.slice(0, MAX_NAMED_VIOLATIONS);
+  const text = named.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const more = violations.length - named.length;
+  const message = more > 0 ? `${text}; and ${more} more` : text;
+  return new DomainError(reason, message, { violations });
+}
+
+/** The request could not be decoded. `detail` says why, without quoting the decoder. */
+export function malformedRequest(detail: string, cause?: unknown): DomainError {
+  return new DomainError("MALFORMED_REQUEST", detail, { cause });
+}
+
+/** The thing does not exist. */
+export function notFound(reason: ErrorReason, resource: ErrorResource): DomainError {
+  return new DomainError(reason, `${describe(resource)} does not exist`, { resource });
+}
+
+/** PostgreSQL is away; the same request may succeed soon. */
+export function databaseUnavailable(cause: unknown): DomainError {
+  return new DomainError(
+    "DATABASE_UNAVAILABLE",
+    "the database is not available; sending the same request again is safe",
+    { cause },
+  );
+}
+
+/** A queue is full. `what` names it: "the recorder's queue". */
+export function overloaded(what: string, retryAfterMs?: number): DomainError {
+  return new DomainError("OVERLOADED", `${what} is full; try again later`, {
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** The server is stopping and takes no new work. */
+export function shuttingDown(): DomainError {
+  return new DomainError("SHUTTING_DOWN", "the server is stopping; try again");
+}
+
+/** The deadline passed before the work began. */
+export function deadlineExceeded(): DomainError {
+  return new DomainError(
+    "DEADLINE_EXCEEDED",
+    "the deadline passed before the work began; nothing was done",
+  );
+}
+
+/** The caller went away before the work began. */
+export function cancelled(): DomainError {
+  return new DomainError("CANCELLED", "the call was cancelled");
+}
+
+function describe({ type, name }: ErrorResource): string {
+  return `${type.replaceAll("_", " ")} ${showValue(name)}`;
+}
