@@ -1,0 +1,114 @@
+import {
+  byteSize,
+  directory,
+  duration,
+  hostAndPort,
+  oneOf,
+  postgresUrl,
+  type ValueKind,
+  wholeNumber,
+} from "./config-values.js";
+
+/** A setting that the environment can give. */
+export interface Setting<T> {
+  /** Name of the environment variable. */
+  readonly name: string;
+  /** What holds when it is unset or empty, as one would write it; undefined: nothing. */
+  readonly default: string | undefined;
+  readonly kind: ValueKind<T>;
+  /** What it is for, and why one would change it. Markdown. */
+  readonly doc: string;
+}
+
+/** Every setting, each declared once. `docs/configuration.md` is generated from this table. */
+export const SETTINGS = {
+  grpcAddress: {
+    name: "TALLY_GRPC_ADDRESS",
+    default: "127.0.0.1:50051",
+    kind: hostAndPort(),
+    doc: "Where the gRPC port listens. Port 0 takes any free one; `tally ready` tells which.",
+  },
+  grpcMaxMessageBytes: {
+    name: "TALLY_MAX_MESSAGE_BYTES",
+    default: "4MiB",
+    kind: byteSize("64KiB", "64MiB"),
+    doc:
+      "The largest message that is accepted. Larger ones are refused with RESOURCE_EXHAUSTED " +
+      "before they are read. Raise it when bodies are recorded at log level FULL.",
+  },
+  databaseUrl: {
+    name: "DATABASE_URL",
+    default: undefined,
+    kind: postgresUrl(),
+    doc:
+      "The PostgreSQL (15 or newer) to use. Unset: Tally runs an embedded one in " +
+      "`TALLY_DATA_DIR`. Several replicas need the same one.",
+  },
+  dataDir: {
+    name: "TALLY_DATA_DIR",
+    default: "./data",
+    kind: directory(),
+    doc: "Where the embedded PostgreSQL keeps its data. Not used with `DATABASE_URL`.",
+  },
+  pgBin: {
+    name: "TALLY_PG_BIN",
+    default: undefined,
+    kind: directory(),
+    doc:
+      "The `bin` directory of an installed PostgreSQL (15 or newer) that the embedded database " +
+      "should run. Unset: the one from npm. Not used with `DATABASE_URL`.",
+  },
+  databasePoolSize: {
+    name: "TALLY_DATABASE_POOL_SIZE",
+    default: "10",
+    kind: wholeNumber(2, 1_000, "connections"),
+    doc:
+      "Most connections to PostgreSQL that one process holds. Must be larger than " +
+      "`TALLY_RECORDER_LANES`, since each lane keeps one while it commits.",
+  },
+  recorderLanes: {
+    name: "TALLY_RECORDER_LANES",
+    default: "2",
+    kind: wholeNumber(1, 32, "lanes"),
+    doc:
+      "How many batches of usage records are committed at the same time. More lanes help where " +
+      "a commit waits for a slow disk or network.",
+  },
+  recorderBatchSize: {
+    name: "TALLY_RECORDER_BATCH_SIZE",
+    default: "256",
+    kind: wholeNumber(1, 4_096, "records"),
+    doc: "Most usage records in one transaction.",
+  },
+  recorderQueueLimit: {
+    name: "TALLY_RECORDER_QUEUE_LIMIT",
+    default: "20000",
+    kind: wholeNumber(1, 1_000_000, "records"),
+    doc:
+      "Most usage records that wait for their commit. Beyond it, calls are refused with " +
+      "RESOURCE_EXHAUSTED and a time to try again. At least `TALLY_RECORDER_BATCH_SIZE`.",
+  },
+  shutdownGraceMs: {
+    name: "TALLY_SHUTDOWN_GRACE",
+    default: "10s",
+    kind: duration("0s", "10m"),
+    doc:
+      "How long open calls may take to finish after SIGTERM or SIGINT. What is not done by then " +
+      "is cut off; what was acknowledged is on disk either way.",
+  },
+  logLevel: {
+    name: "TALLY_LOG_LEVEL",
+    default: "info",
+    kind: oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
+    doc: "How much is logged, as JSON lines on standard error.",
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+/** The settings by key, with the type of their value. */
+export type SettingValues = {
+  readonly [K in keyof typeof SETTINGS]: SettingValue<(typeof SETTINGS)[K]>;
+};
+
+type SettingValue<S extends Setting<unknown>> =
+  | (S["kind"] extends ValueKind<infer T> ? T : never)
+  | (S["default"] extends string ? never : undefined);

@@ -1,0 +1,101 @@
+/** A kind of setting: which texts it allows and what they mean. Pure. */
+export interface ValueKind<T> {
+  /** Completes "must be ...", for people. */
+  readonly allowed: string;
+  /** Unit of the value, for the documentation; unset where the text has none or carries its own. */
+  readonly unit?: string;
+  /** What the text means, or undefined when it is not allowed. */
+  parse(text: string): T | undefined;
+  /** How an error repeats the text; unset: quoted as it is. For values that may hold a secret. */
+  show?(text: string): string;
+}
+
+/** A whole number in decimal digits, from `min` to `max`. */
+export function wholeNumber(min: number, max: number, unit: string): ValueKind<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}`,
+    unit,
+    parse: (text) => (/^\d{1,15}$/.test(text) ? within(Number(text), min, max) : undefined),
+  };
+}
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A length of time with its unit, "500ms", "10s", "2m" or "1h"; means milliseconds. */
+export function duration(minText: string, maxText: string): ValueKind<number> {
+  const minMs = parseDurationMs(minText) ?? 0;
+  const maxMs = parseDurationMs(maxText) ?? Number.MAX_SAFE_INTEGER;
+  return {
+    allowed: `a duration with its unit (ms, s, m or h) from ${minText} to ${maxText}, such as 10s`,
+    parse: (text) => within(parseDurationMs(text), minMs, maxMs),
+  };
+}
+
+/** Milliseconds of a text such as "1.5s"; undefined for a text without unit or of another form. */
+export function parseDurationMs(text: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text);
+  if (match === null) return undefined;
+  return Math.round(Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]);
+}
+
+const UNIT_BYTES = { "": 1, B: 1, KiB: 1024, MiB: 1024 * 1024 };
+
+/** A size, "4MiB", "64KiB" or plain bytes; means bytes. */
+export function byteSize(minText: string, maxText: string): ValueKind<number> {
+  const min = parseBytes(minText) ?? 0;
+  const max = parseBytes(maxText) ?? Number.MAX_SAFE_INTEGER;
+  return {
+    allowed: `bytes, or a size with its unit (KiB or MiB), from ${minText} to ${maxText}`,
+    parse: (text) => within(parseBytes(text), min, max),
+  };
+}
+
+function parseBytes(text: string): number | undefined {
+  const match = /^(\d{1,12})(B|KiB|MiB)?$/.exec(text);
+  if (match === null) return undefined;
+  return Number(match[1]) * UNIT_BYTES[(match[2] ?? "") as keyof typeof UNIT_BYTES];
+}
+
+/** An address to listen on: a host name or address, a colon, a port; port 0 takes any free one. */
+export function hostAndPort(): ValueKind<string> {
+  return {
+    allowed: "HOST:PORT with a port from 0 (any free one) to 65535, such as 127.0.0.1:50051",
+    parse(text) {
+      const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text);
+      return match !== null && Number(match[2]) <= 65_535 ? text : undefined;
+    },
+  };
+}
+
+/** One of a few words, in lower case. */
+export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {
+  return {
+    allowed: `one of ${words.join(", ")}`,
+    parse: (text) => words.find((word) => word === text),
+  };
+}
+
+/** The path of a directory. */
+export function directory(): ValueKind<string> {
+  return {
+    allowed: "the path of a directory",
+    parse: (text) => (text.includes("\0") ? undefined : text),
+  };
+}
+
+/** A PostgreSQL connection URL. Its password is never shown. */
+export function postgresUrl(): ValueKind<string> {
+  return {
+    allowed: "a URL such as postgres://user:password@host:5432/database",
+    parse(text) {
+      const isPostgres = /^postgres(ql)?:\/\//.test(text);
+      return isPostgres && URL.canParse(text) ? text : undefined;
+    },
+    // What does not parse may hold a password anywhere.
+    show: (text) => `a text of ${text.length} characters, not shown`,
+  };
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}

@@ -1,0 +1,117 @@
+import { resolve } from "node:path";
+import { showValue } from "./ascii.js";
+import { SETTINGS, type Setting, type SettingValues } from "./config-settings.js";
+
+/** What the environment decides, checked and frozen. Durations in ms, sizes in bytes. */
+export interface Config {
+  readonly grpc: {
+    /** HOST:PORT; port 0 takes any free one. */
+    readonly address: string;
+    readonly maxMessageBytes: number;
+  };
+  readonly database: {
+    /** Connection URL; undefined: the embedded PostgreSQL in `dataDir`. */
+    readonly url: string | undefined;
+    /** Absolute path. */
+    readonly dataDir: string;
+    /** Absolute path of an installed PostgreSQL's programs; undefined: those from npm. */
+    readonly pgBin: string | undefined;
+    /** Most connections, larger than `recorder.lanes`. */
+    readonly poolSize: number;
+  };
+  readonly recorder: {
+    readonly lanes: number;
+    /** Records a transaction. */
+    readonly batchSize: number;
+    /** Records that wait, at least `batchSize`. */
+    readonly queueLimit: number;
+  };
+  readonly shutdown: { readonly graceMs: number };
+  readonly log: { readonly level: SettingValues["logLevel"] };
+}
+
+/** The variables of a process, `process.env` for instance. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Settings that are not allowed: all of them, each with its name, its value and what is. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  /** @param problems - one line each, at least one. */
+  constructor(readonly problems: readonly string[]) {
+    super(`invalid configuration\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+  }
+}
+
+/**
+ * Reads the settings; an empty variable counts as unset.
+ *
+ * @throws ConfigError with every problem at once
+ */
+export function loadConfig(env: Environment): Config {
+  const problems: string[] = [];
+  const entries: [string, Setting<unknown>][] = Object.entries(SETTINGS);
+  const values: unknown = Object.fromEntries(
+    entries.map(([key, setting]) => [key, readSetting(setting, env, problems)]),
+  );
+  // Without a problem, every setting was read by its own kind.
+  if (problems.length > 0) throw new ConfigError(problems);
+  const config = toConfig(checkTogether(values as SettingValues));
+  for (const group of Object.values(config)) Object.freeze(group);
+  return Object.freeze(config);
+}
+
+/** Variables that look like settings and are none, misspelt ones for instance; sorted. */
+export function unknownSettings(env: Environment): string[] {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
+  return Object.keys(env)
+    .filter((name) => name.startsWith("TALLY_") && !known.has(name))
+    .sort();
+}
+
+function readSetting<T>(setting: Setting<T>, env: Environment, problems: string[]): T | undefined {
+  const { name, kind } = setting;
+  const text = env[name] || setting.default;
+  if (text === undefined) return undefined;
+  const value = kind.parse(text);
+  if (value === undefined) {
+    const shown = (kind.show ?? showValue)(text);
+    problems.push(`${name}: must be ${kind.allowed} (was ${shown})`);
+  }
+  return value;
+}
+
+/** Throws when settings that are valid one by one contradict each other. */
+function checkTogether(values: SettingValues): SettingValues {
+  const problems: string[] = [];
+  const { databasePoolSize, recorderLanes, recorderBatchSize, recorderQueueLimit } = SETTINGS;
+  if (values.databasePoolSize <= values.recorderLanes) {
+    const rule = `must be larger than ${recorderLanes.name}, ${values.recorderLanes}`;
+    problems.push(`${databasePoolSize.name}: ${rule} (was ${values.databasePoolSize})`);
+  }
+  if (values.recorderQueueLimit < values.recorderBatchSize) {
+    const rule = `must be at least ${recorderBatchSize.name}, ${values.recorderBatchSize}`;
+    problems.push(`${recorderQueueLimit.name}: ${rule} (was ${values.recorderQueueLimit})`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return values;
+}
+
+function toConfig(values: SettingValues): Config {
+  return {
+    grpc: { address: values.grpcAddress, maxMessageBytes: values.grpcMaxMessageBytes },
+    database: {
+      url: values.databaseUrl,
+      dataDir: resolve(values.dataDir),
+      pgBin: values.pgBin === undefined ? undefined : resolve(values.pgBin),
+      poolSize: values.databasePoolSize,
+    },
+    recorder: {
+      lanes: values.recorderLanes,
+      batchSize: values.recorderBatchSize,
+      queueLimit: values.recorderQueueLimit,
+    },
+    shutdown: { graceMs: values.shutdownGraceMs },
+    log: { level: values.logLevel },
+  };
+}

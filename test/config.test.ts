@@ -1,0 +1,137 @@
+import { resolve } from "node:path";
+import { expect } from "chai";
+import { ConfigError, type Environment, loadConfig, unknownSettings } from "../src/config.js";
+
+function problemsOf(env: Environment): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("loadConfig", () => {
+  it("has a default for every setting", () => {
+    expect(loadConfig({})).to.deep.equal({
+      grpc: { address: "127.0.0.1:50051", maxMessageBytes: 4_194_304 },
+      database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
+      recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
+      shutdown: { graceMs: 10_000 },
+      log: { level: "info" },
+    });
+  });
+
+  it("reads every setting", () => {
+    const config = loadConfig({
+      TALLY_GRPC_ADDRESS: "[::1]:0",
+      TALLY_MAX_MESSAGE_BYTES: "8MiB",
+      DATABASE_URL: "postgresql://tally:secret@db:5432/tally",
+      TALLY_DATA_DIR: "/var/lib/tally",
+      TALLY_PG_BIN: "/usr/lib/postgresql/17/bin",
+      TALLY_DATABASE_POOL_SIZE: "40",
+      TALLY_RECORDER_LANES: "4",
+      TALLY_RECORDER_BATCH_SIZE: "512",
+      TALLY_RECORDER_QUEUE_LIMIT: "512",
+      TALLY_SHUTDOWN_GRACE: "1.5s",
+      TALLY_LOG_LEVEL: "debug",
+    });
+    expect(config).to.deep.equal({
+      grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
+      database: {
+        url: "postgresql://tally:secret@db:5432/tally",
+        dataDir: "/var/lib/tally",
+        pgBin: "/usr/lib/postgresql/17/bin",
+        poolSize: 40,
+      },
+      recorder: { lanes: 4, batchSize: 512, queueLimit: 512 },
+      shutdown: { graceMs: 1_500 },
+      log: { level: "debug" },
+    });
+  });
+
+  it("takes an empty variable for an unset one", () => {
+    expect(loadConfig({ TALLY_LOG_LEVEL: "", DATABASE_URL: "" })).to.deep.equal(loadConfig({}));
+  });
+
+  it("freezes what it returns", () => {
+    const config = loadConfig({});
+    expect(Object.isFrozen(config)).to.equal(true);
+    for (const group of Object.values(config)) expect(Object.isFrozen(group)).to.equal(true);
+  });
+
+  const REFUSED: readonly (readonly [name: string, value: string, allowed: string])[] = [
+    ["TALLY_GRPC_ADDRESS", "50051", "HOST:PORT"],
+    ["TALLY_GRPC_ADDRESS", ":50051", "HOST:PORT"],
+    ["TALLY_GRPC_ADDRESS", "localhost:65536", "from 0 (any free one) to 65535"],
+    ["TALLY_GRPC_ADDRESS", "::1:50051", "HOST:PORT"],
+    ["TALLY_MAX_MESSAGE_BYTES", "65535", "from 64KiB to 64MiB"],
+    ["TALLY_MAX_MESSAGE_BYTES", "65MiB", "from 64KiB to 64MiB"],
+    ["TALLY_MAX_MESSAGE_BYTES", "4MB", "KiB or MiB"],
+    ["TALLY_DATA_DIR", "a\0b", "the path of a directory"],
+    ["TALLY_DATABASE_POOL_SIZE", "1", "a whole number from 2 to 1000"],
+    ["TALLY_DATABASE_POOL_SIZE", "ten", "a whole number from 2 to 1000"],
+    ["TALLY_RECORDER_LANES", "0", "a whole number from 1 to 32"],
+    ["TALLY_RECORDER_LANES", "33", "a whole number from 1 to 32"],
+    ["TALLY_RECORDER_LANES", "2.5", "a whole number from 1 to 32"],
+    ["TALLY_RECORDER_BATCH_SIZE", "-1", "a whole number from 1 to 4096"],
+    ["TALLY_RECORDER_QUEUE_LIMIT", "1e3", "a whole number from 1 to 1000000"],
+    ["TALLY_SHUTDOWN_GRACE", "10", "with its unit (ms, s, m or h) from 0s to 10m"],
+    ["TALLY_SHUTDOWN_GRACE", "11m", "from 0s to 10m"],
+    ["TALLY_LOG_LEVEL", "verbose", "one of trace, debug, info, warn, error, fatal, silent"],
+  ];
+  for (const [name, value, allowed] of REFUSED) {
+    it(`refuses ${name}=${JSON.stringify(value)} and tells what is allowed`, () => {
+      const [problem, ...others] = problemsOf({ [name]: value });
+      expect(problem).to.match(new RegExp(`^${name}: must be `));
+      expect(problem).to.include(allowed);
+      expect(problem).to.include(`(was ${JSON.stringify(value)})`);
+      expect(others).to.deep.equal([]);
+    });
+  }
+
+  for (const url of ["mysql://tally:secret@db/tally", "secret", "postgres://tally:secret@[/db"]) {
+    it(`refuses DATABASE_URL=${url} without repeating its password`, () => {
+      const problems = problemsOf({ DATABASE_URL: url });
+      expect(problems).to.have.length(1);
+      expect(problems[0]).to.match(/^DATABASE_URL: must be a URL such as postgres:/);
+      expect(problems[0]).not.to.include("secret");
+    });
+  }
+
+  it("reports every problem at once", () => {
+    const env = {
+      TALLY_LOG_LEVEL: "loud",
+      TALLY_RECORDER_LANES: "0",
+      TALLY_SHUTDOWN_GRACE: "soon",
+    };
+    expect(problemsOf(env).map((problem) => problem.split(":")[0])).to.have.members([
+      "TALLY_LOG_LEVEL",
+      "TALLY_RECORDER_LANES",
+      "TALLY_SHUTDOWN_GRACE",
+    ]);
+    expect(() => loadConfig(env)).to.throw(ConfigError, /^invalid configuration\n {2}TALLY_.*\n/);
+  });
+
+  it("refuses settings that contradict each other", () => {
+    expect(
+      problemsOf({
+        TALLY_DATABASE_POOL_SIZE: "4",
+        TALLY_RECORDER_LANES: "4",
+        TALLY_RECORDER_BATCH_SIZE: "100",
+        TALLY_RECORDER_QUEUE_LIMIT: "99",
+      }),
+    ).to.deep.equal([
+      "TALLY_DATABASE_POOL_SIZE: must be larger than TALLY_RECORDER_LANES, 4 (was 4)",
+      "TALLY_RECORDER_QUEUE_LIMIT: must be at least TALLY_RECORDER_BATCH_SIZE, 100 (was 99)",
+    ]);
+  });
+});
+
+describe("unknownSettings", () => {
+  it("names variables that are no settings", () => {
+    const env = { TALLY_GRPC_ADRESS: "x", TALLY_LOG_LEVEL: "info", PATH: "/bin", TALLY_A: "1" };
+    expect(unknownSettings(env)).to.deep.equal(["TALLY_A", "TALLY_GRPC_ADRESS"]);
+  });
+});
