@@ -198,27 +198,21 @@ async function createPostCharges(knex: Knex): Promise<void> {
           leased = p.leased - excluded.leased
         returning p.budget_id, p.period_start, p.spent, p.leased
       )
-      select json_agg(moved) into periods from moved;
+      select json_agg(json_build_object('budget_id', m.budget_id, 'period_start', m.period_start,
+        'spent', m.spent::text, 'leased', m.leased::text)) into periods from moved m;
       return json_build_object(
         'periods', periods,
         'leases', (
-          select json_agg(json_build_object('lease_id', l.lease_id, 'amount', l.amount::text,
-            'version', l.version))
+          select json_agg(json_build_object('lease_id', l.lease_id::text,
+            'amount', l.amount::text, 'version', l.version::text))
           from budget_leases l where l.lease_id in (select h.lease_id from unnest(holds) h)));
     end $$;
   `);
 }
 
-/** First writing of records. Those whose key is taken are left alone and answered as they are. */
+/** First writing of records. Those whose key is taken are left alone, and named in the answer. */
 async function createRecordUsage(knex: Knex): Promise<void> {
   await knex.raw(`
-    create function read_usage(request_ids text[]) returns json language sql stable as $$
-      select json_agg(r)
-      from unnest(request_ids) i (request_id)
-      join usage_keys k using (request_id)
-      join usage_records r on r.created_time = k.created_time and r.request_id = k.request_id
-    $$;
-
     create function store_payloads(payloads json, stored text[]) returns void
     language sql as $$
       insert into usage_payloads as p
@@ -293,8 +287,7 @@ async function createRecordUsage(knex: Knex): Promise<void> {
       end if;
       return json_build_object(
         'posted', posted,
-        'existing', case when stored is null or cardinality(stored) < cardinality(wanted) then
-          read_usage(array(select unnest(wanted) except select unnest(stored))) end);
+        'existing', array(select unnest(wanted) except select unnest(stored)));
     end $$;
   `);
 }
@@ -302,7 +295,7 @@ async function createRecordUsage(knex: Knex): Promise<void> {
 /**
  * Replaces records that are there: an unfinished one by its completion, a finished one by its
  * revision. Each names the version that it was decided on; one that has moved since is left alone
- * and answered as it is, for the caller to decide again.
+ * and named in the answer, for the caller to decide again.
  */
 async function createReplaceUsage(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -369,8 +362,7 @@ async function createReplaceUsage(knex: Knex): Promise<void> {
       posted := post_charges_of(returned, finished, charges, holds);
       return json_build_object(
         'posted', posted,
-        'existing', case when stored is null or cardinality(stored) < cardinality(wanted) then
-          read_usage(array(select unnest(wanted) except select unnest(stored))) end);
+        'existing', array(select unnest(wanted) except select unnest(stored)));
     end $$;
   `);
 }

@@ -1,0 +1,144 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { createDatabaseClock, type DatabaseClock } from "./database-clock.js";
+import { createGrower, type GrowOutcome } from "./grower.js";
+import type { LeaseAnswer, PeriodKey } from "./lease.js";
+import { createLeaseBook, type Need, type OpenReservation } from "./lease-book.js";
+import type { LedgerStore, PeriodFigures, ReservationHold } from "./ledger-store.js";
+import type { Reservation } from "./reservation.js";
+
+/** What a check wants held. */
+export interface ReserveRequest {
+  /** At least one. */
+  readonly needs: readonly Need[];
+  readonly ttlMs: number;
+  /** Asking again with the same id answers with the same open reservation. "" for none. */
+  readonly requestId: string;
+}
+
+/** The escrow over budgets: exact whatever the number of callers and replicas. */
+export interface Ledger {
+  /** Learns the database's clock and starts the heartbeat. */
+  start(): Promise<void>;
+  /** Ends the heartbeat. Open reservations stay: whoever settles them can do so elsewhere. */
+  stop(): Promise<void>;
+  /**
+   * Reserves on every needed period, all or none.
+   * @throws when the database is needed and away
+   */
+  reserve(request: ReserveRequest): Promise<GrowOutcome>;
+  /** Gives back what a reservation holds. False: it had been settled, released or had expired. */
+  release(reservation: Reservation): Promise<boolean>;
+  /** Hears that reservations were settled, and how the leases stand after it. */
+  settled(uids: readonly string[], leases: readonly LeaseAnswer[]): void;
+  /** Where periods stand now, in the order of the keys. Asks the database, once for many callers. */
+  figures(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
+  /** Reservations that this replica holds on one period. */
+  openOn(period: PeriodKey): OpenReservation[];
+  /** The database's clock, milliseconds since 1970. */
+  nowMs(): number;
+}
+
+/** What a ledger is made of. */
+export interface LedgerParts {
+  readonly store: LedgerStore;
+  readonly logger: Logger;
+  readonly clock?: DatabaseClock;
+  /** Default 1,000 ms. */
+  readonly heartbeatMs?: number;
+}
+
+/** The most leases that one sweep returns, so that no row stays locked for long. */
+const SWEEP_LEASES = 500;
+
+/** Makes a ledger; nothing happens before `start`. */
+export function createLedger(parts: LedgerParts): Ledger {
+  const { store, logger, heartbeatMs = 1_000 } = parts;
+  const clock = parts.clock ?? createDatabaseClock();
+  const book = createLeaseBook();
+  const grower = createGrower({ book, store, clock });
+  const byRequestId = new Map<string, Promise<GrowOutcome>>();
+  let timer: NodeJS.Timeout | undefined;
+  let beating: Promise<void> = Promise.resolve();
+
+  async function reserveAnew(request: ReserveRequest): Promise<GrowOutcome> {
+    const terms = {
+      uid: randomUUID(),
+      requestId: request.requestId,
+      expireTimeMs: clock.nowMs() + request.ttlMs,
+    };
+    const reservation = book.tryReserve(request.needs, terms);
+    return reservation ? { reservation, figures: [] } : await grower.grow(request.needs, terms);
+  }
+
+  /** Keeps the answer for as long as its reservation is open, for those that ask again. */
+  function remember(requestId: string, outcome: Promise<GrowOutcome>): Promise<GrowOutcome> {
+    byRequestId.set(requestId, outcome);
+    const forget = () => byRequestId.delete(requestId);
+    outcome.then(({ reservation }) => reservation ?? forget(), forget);
+    return outcome;
+  }
+
+  function end(uid: string): void {
+    const ended = book.end(uid);
+    if (ended && ended.requestId !== "") byRequestId.delete(ended.requestId);
+  }
+
+  async function releaseAll(reservations: readonly Reservation[]): Promise<ReadonlySet<string>> {
+    const { released, leases } = await store.release(reservations.flatMap(toHolds));
+    book.takeAnswers(leases);
+    for (const { uid } of reservations) end(uid);
+    return released;
+  }
+
+  async function heartbeat(): Promise<void> {
+    try {
+      const expired = book.expiredBy(clock.nowMs());
+      if (expired.length > 0) await releaseAll(expired);
+      await store.sweep(SWEEP_LEASES);
+      book.forgetExpired(clock.nowMs());
+    } catch (error) {
+      logger.warn({ err: error }, "ledger heartbeat failed; trying again");
+    }
+    if (timer !== undefined) schedule();
+  }
+
+  function schedule(): void {
+    timer = setTimeout(() => {
+      beating = heartbeat();
+    }, heartbeatMs);
+  }
+
+  return {
+    async start() {
+      const sentAtMs = clock.steadyMs();
+      clock.learn(await store.readClock(), sentAtMs);
+      schedule();
+    },
+    async stop() {
+      clearTimeout(timer);
+      timer = undefined;
+      await beating;
+    },
+    reserve(request) {
+      if (request.requestId === "") return reserveAnew(request);
+      const known = byRequestId.get(request.requestId);
+      return known ?? remember(request.requestId, reserveAnew(request));
+    },
+    async release(reservation) {
+      const released = await releaseAll([reservation]);
+      return released.has(reservation.uid);
+    },
+    settled(uids, leases) {
+      book.takeAnswers(leases);
+      for (const uid of uids) end(uid);
+    },
+    figures: (keys) => store.readPeriods(keys),
+    openOn: (period) => book.openOn(period),
+    nowMs: () => clock.nowMs(),
+  };
+}
+
+function toHolds({ uid, expireTimeMs, holds }: Reservation): ReservationHold[] {
+  return holds.map((hold) => ({ ...hold, uid, expireTimeMs }));
+}

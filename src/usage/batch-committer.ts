@@ -1,0 +1,82 @@
+import { isUnavailable } from "../database/errors.js";
+import type { CommitterParts, Finish } from "./committer-parts.js";
+import { createConflictResolver } from "./conflict-resolver.js";
+import { type Draft, draftRecord, reservationsOf } from "./draft.js";
+import { overagesOf, resultOf } from "./overage.js";
+import type { Entry } from "./record-request.js";
+
+/** Writes one batch of entries. */
+export interface BatchCommitter {
+  /** Commits entries with different ids. Never throws: every entry hears its own end. */
+  commit(entries: readonly Entry[], lane: number, finish: Finish): Promise<void>;
+}
+
+/** Makes a committer. */
+export function createBatchCommitter(parts: CommitterParts): BatchCommitter {
+  const { store, partitions, logger } = parts;
+  const resolver = createConflictResolver(parts);
+
+  async function commit(entries: readonly Entry[], lane: number, finish: Finish): Promise<void> {
+    const drafts = draftAll(parts, entries, finish);
+    if (drafts.length === 0) return;
+    try {
+      const conflicting = await create(drafts, lane, finish);
+      await resolver.resolve(conflicting, lane, finish);
+    } catch (error) {
+      await bisect(drafts, lane, finish, error);
+    }
+  }
+
+  /** @returns those whose id is taken. */
+  async function create(
+    drafts: readonly Draft[],
+    lane: number,
+    finish: Finish,
+  ): Promise<readonly Draft[]> {
+    await partitions.ensure(drafts.map(({ write }) => write.record.createTimeUs));
+    const answer = await store.record(
+      drafts.map(({ write }) => write),
+      lane,
+    );
+    const existing = new Set(answer.existing);
+    const created = drafts.filter(({ write }) => !existing.has(write.record.requestId));
+    parts.onPosted(answer, reservationsOf(created));
+    const overages = overagesOf(answer, parts.limitOf);
+    for (const { entry, write } of created) {
+      finish(entry, { result: resultOf(write.record, "CREATED", overages) });
+    }
+    return drafts.filter(({ write }) => existing.has(write.record.requestId));
+  }
+
+  /** One bad row must not fail the others: halves are tried until it stands alone. */
+  async function bisect(
+    drafts: readonly Draft[],
+    lane: number,
+    finish: Finish,
+    error: unknown,
+  ): Promise<void> {
+    if (drafts.length === 1 || isUnavailable(error)) {
+      for (const { entry } of drafts) finish(entry, { error });
+      return;
+    }
+    logger.warn({ err: error, records: drafts.length }, "batch failed; looking for the bad record");
+    const entries = drafts.map(({ entry }) => entry);
+    const middle = Math.ceil(entries.length / 2);
+    await commit(entries.slice(0, middle), lane, finish);
+    await commit(entries.slice(middle), lane, finish);
+  }
+
+  return { commit };
+}
+
+function draftAll(parts: CommitterParts, entries: readonly Entry[], finish: Finish): Draft[] {
+  const drafts: Draft[] = [];
+  for (const entry of entries) {
+    try {
+      drafts.push({ entry, write: draftRecord(parts, entry) });
+    } catch (error) {
+      finish(entry, { error });
+    }
+  }
+  return drafts;
+}

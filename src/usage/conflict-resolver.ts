@@ -1,0 +1,130 @@
+import { isUnavailable } from "../database/errors.js";
+import type { CommitterParts, Finish } from "./committer-parts.js";
+import { decideConflict, type RecordOutcome } from "./conflict.js";
+import { type Draft, draftRecord, reservationsOf } from "./draft.js";
+import { NO_OVERAGES, overagesOf, resultOf } from "./overage.js";
+import type { UsageRecord } from "./usage-record.js";
+import type { PostAnswer, UsageReplacement } from "./usage-store.js";
+
+/** Decides what becomes of entries whose id is taken, and writes it. */
+export interface ConflictResolver {
+  /** Never throws: every entry hears its own end. */
+  resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void>;
+}
+
+/** An entry that replaces the record that is there. */
+interface Replacement extends Draft {
+  readonly write: UsageReplacement;
+  readonly outcome: Exclude<RecordOutcome, "CREATED" | "REPLAYED">;
+}
+
+/** A record that moves between our reading and our writing is decided anew so often at most. */
+const MAX_DECISIONS = 8;
+
+const NOTHING_POSTED: PostAnswer = { existing: [], periods: [], leases: [] };
+
+/** Makes a resolver. */
+export function createConflictResolver(parts: CommitterParts): ConflictResolver {
+  const { store, partitions } = parts;
+
+  async function resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void> {
+    let open = drafts;
+    for (let decision = 0; open.length > 0; decision += 1) {
+      try {
+        if (decision === MAX_DECISIONS) throw new Error("records kept changing under the recorder");
+        const replacements = decideAll(open, await readAll(open), finish);
+        // What has heard its end must not hear another one, should the replacing fail.
+        open = replacements;
+        open = await replace(replacements, lane, finish);
+      } catch (error) {
+        return failOrSplit(open, lane, finish, error);
+      }
+    }
+  }
+
+  /** One bad record must not fail the others. */
+  async function failOrSplit(
+    drafts: readonly Draft[],
+    lane: number,
+    finish: Finish,
+    error: unknown,
+  ): Promise<void> {
+    if (drafts.length <= 1 || isUnavailable(error)) {
+      for (const { entry } of drafts) finish(entry, { error });
+      return;
+    }
+    for (const draft of drafts) await resolve([draft], lane, finish);
+  }
+
+  async function readAll(drafts: readonly Draft[]): Promise<ReadonlyMap<string, UsageRecord>> {
+    const records = await store.read(drafts.map(({ write }) => write.record.requestId));
+    return new Map(records.map((record) => [record.requestId, record]));
+  }
+
+  function decideAll(
+    drafts: readonly Draft[],
+    records: ReadonlyMap<string, UsageRecord>,
+    finish: Finish,
+  ): Replacement[] {
+    const replacements: Replacement[] = [];
+    for (const draft of drafts) {
+      try {
+        const replacement = decide(draft, records.get(draft.write.record.requestId), finish);
+        if (replacement) replacements.push(replacement);
+      } catch (error) {
+        finish(draft.entry, { error });
+      }
+    }
+    return replacements;
+  }
+
+  function decide(
+    { entry, write }: Draft,
+    existing: UsageRecord | undefined,
+    finish: Finish,
+  ): Replacement | undefined {
+    if (!existing) {
+      // The key is there without its record, which retention has removed: it was counted then.
+      finish(entry, { result: resultOf(write.record, "REPLAYED", NO_OVERAGES) });
+      return undefined;
+    }
+    const { status, fingerprint, requestId } = write.record;
+    const { conflictPolicy } = entry;
+    const outcome = decideConflict(existing, { requestId, status, fingerprint, conflictPolicy });
+    if (outcome === "REPLAYED") {
+      // The reservation that came with the record was settled by it, even if our hearing of that
+      // was lost.
+      if (existing.reservationId !== "") {
+        parts.onPosted(NOTHING_POSTED, [existing.reservationId]);
+      }
+      finish(entry, { result: resultOf(existing, outcome, NO_OVERAGES) });
+      return undefined;
+    }
+    const replacement = draftRecord(parts, entry, existing);
+    return { entry, write: { ...replacement, expectedVersion: existing.version }, outcome };
+  }
+
+  /** @returns those whose record moved meanwhile. */
+  async function replace(
+    replacements: readonly Replacement[],
+    lane: number,
+    finish: Finish,
+  ): Promise<readonly Draft[]> {
+    if (replacements.length === 0) return [];
+    await partitions.ensure(replacements.map(({ write }) => write.record.createTimeUs));
+    const answer = await store.replace(
+      replacements.map(({ write }) => write),
+      lane,
+    );
+    const moved = new Set(answer.existing);
+    const written = replacements.filter(({ write }) => !moved.has(write.record.requestId));
+    parts.onPosted(answer, reservationsOf(written));
+    const overages = overagesOf(answer, parts.limitOf);
+    for (const { entry, write, outcome } of written) {
+      finish(entry, { result: resultOf(write.record, outcome, overages) });
+    }
+    return replacements.filter(({ write }) => moved.has(write.record.requestId));
+  }
+
+  return { resolve };
+}

@@ -1,0 +1,56 @@
+import { DomainError } from "../errors.js";
+import { isFinished, type UsageRecord, type UsageStatus } from "./usage-record.js";
+
+/** What to do when a finished record has the same id and other content. */
+export type ConflictPolicy = "REVISE" | "REJECT";
+
+/** What became of a submission. */
+export type RecordOutcome = "CREATED" | "COMPLETED" | "REVISED" | "REPLAYED";
+
+/** A submission as far as a conflict is decided by it. */
+export interface ConflictingSubmission {
+  readonly requestId: string;
+  readonly status: UsageStatus;
+  readonly fingerprint: string;
+  readonly conflictPolicy: ConflictPolicy;
+}
+
+/**
+ * Decides what a submission does to the record that is there under its id.
+ *
+ * @throws DomainError USAGE_RECORD_CONFLICT when it has other content and was told to reject;
+ * USAGE_STATUS_CONFLICT when it would bring a record back to an earlier status
+ */
+export function decideConflict(
+  existing: UsageRecord,
+  submission: ConflictingSubmission,
+): Exclude<RecordOutcome, "CREATED"> {
+  const isSame = existing.fingerprint === submission.fingerprint;
+  if (isFinished(existing.status)) {
+    if (!isFinished(submission.status)) throw statusConflict(existing, submission.status);
+    if (isSame) return "REPLAYED";
+    if (submission.conflictPolicy === "REJECT") throw contentConflict(submission.requestId);
+    return "REVISED";
+  }
+  if (isSame) return "REPLAYED";
+  if (existing.status === "STREAMING" && submission.status === "PENDING") {
+    throw statusConflict(existing, submission.status);
+  }
+  return "COMPLETED";
+}
+
+function contentConflict(requestId: string): DomainError {
+  return new DomainError(
+    "USAGE_RECORD_CONFLICT",
+    `usage.request_id: a finished record with other content exists (was "${requestId}")`,
+    { resource: { type: "usage_record", name: requestId } },
+  );
+}
+
+function statusConflict(existing: UsageRecord, status: UsageStatus): DomainError {
+  return new DomainError(
+    "USAGE_STATUS_CONFLICT",
+    `usage.status: a record that is ${existing.status} cannot become ${status}`,
+    { resource: { type: "usage_record", name: existing.requestId } },
+  );
+}

@@ -1,0 +1,133 @@
+import { DomainError } from "../errors.js";
+import { createBatchCommitter } from "./batch-committer.js";
+import type { CommitterParts } from "./committer-parts.js";
+import { fingerprint } from "./fingerprint.js";
+import type { Entry, EntryEnd, RecordRequest, RecordResult } from "./record-request.js";
+import { isFinished, type UsageRecord } from "./usage-record.js";
+
+/** What a recorder is made of. */
+export interface RecorderParts extends CommitterParts {
+  /** Transactions under way at once. Default 2. */
+  readonly lanes?: number;
+  /** Most records in one transaction. Default 256. */
+  readonly batchSize?: number;
+  /** Most submissions that wait. Default 20,000. */
+  readonly queueLimit?: number;
+}
+
+/** Writes usage records, many in one transaction, each acknowledged after its commit. */
+export interface Recorder {
+  /**
+   * @throws DomainError OVERLOADED when the queue is full, SHUTTING_DOWN after `stop`, and what
+   * `decideConflict` says; the database's error when the batch could not be committed
+   */
+  record(request: RecordRequest): Promise<RecordResult>;
+  /** Takes no more submissions and waits until those that it took are committed. */
+  stop(): Promise<void>;
+  /** Submissions that wait or are being written. */
+  readonly depth: number;
+}
+
+const QUEUE_FULL_RETRY_MS = 200;
+
+/**
+ * One transaction is under way per lane; whatever arrives meanwhile forms the next batch. There is
+ * no timer: a lone submission is committed at once. Submissions with an id that is on its way wait
+ * for it, so that a batch never holds an id twice and they are judged in the order they came.
+ */
+export function createRecorder(parts: RecorderParts): Recorder {
+  const { lanes = 2, batchSize = 256, queueLimit = 20_000 } = parts;
+  const committer = createBatchCommitter(parts);
+  const freeLanes = Array.from({ length: lanes }, (_, lane) => lane);
+  let queue: Entry[] = [];
+  let waiting = 0;
+  let isStopping = false;
+  let onIdle: (() => void) | undefined;
+  /** Ids on their way, with the submissions that wait for each. */
+  const inFlight = new Map<string, Entry[]>();
+
+  function submit(entry: Entry): void {
+    const followers = inFlight.get(entry.submission.requestId);
+    if (followers) {
+      followers.push(entry);
+      return;
+    }
+    inFlight.set(entry.submission.requestId, []);
+    queue.push(entry);
+    // Lets the other calls that arrived in the same turn of the event loop join the batch.
+    if (queue.length === 1) setImmediate(fillLanes);
+  }
+
+  function fillLanes(): void {
+    while (queue.length > 0 && freeLanes.length > 0) {
+      const lane = freeLanes.pop()!;
+      const batch = queue.slice(0, batchSize);
+      queue = queue.slice(batchSize);
+      void commit(batch, lane);
+    }
+  }
+
+  async function commit(batch: readonly Entry[], lane: number): Promise<void> {
+    await committer.commit(batch.filter(isAwaited), lane, finish);
+    freeLanes.push(lane);
+    fillLanes();
+    if (waiting === 0) onIdle?.();
+  }
+
+  /** Drops work that nobody waits for before it reaches the database. */
+  function isAwaited(entry: Entry): boolean {
+    try {
+      entry.throwIfOver?.();
+      return true;
+    } catch (error) {
+      finish(entry, { error });
+      return false;
+    }
+  }
+
+  function finish(entry: Entry, end: EntryEnd): void {
+    waiting -= 1;
+    if ("result" in end) entry.resolve(end.result);
+    else entry.reject(end.error);
+    const { requestId } = entry.submission;
+    const followers = inFlight.get(requestId) ?? [];
+    inFlight.delete(requestId);
+    for (const follower of followers) {
+      if ("result" in end && isReplay(follower, end.result.record)) {
+        waiting -= 1;
+        follower.resolve({ record: end.result.record, outcome: "REPLAYED", overages: [] });
+      } else {
+        submit(follower);
+      }
+    }
+  }
+
+  return {
+    record(request) {
+      if (isStopping) {
+        return Promise.reject(new DomainError("SHUTTING_DOWN", "the server is stopping"));
+      }
+      if (waiting >= queueLimit) {
+        const message = `the recorder's queue is full (${queueLimit} records); try again`;
+        const details = { retryAfterMs: QUEUE_FULL_RETRY_MS };
+        return Promise.reject(new DomainError("OVERLOADED", message, details));
+      }
+      waiting += 1;
+      return new Promise((resolve, reject) => submit({ ...request, resolve, reject }));
+    },
+    async stop() {
+      isStopping = true;
+      if (waiting === 0) return;
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+    },
+    get depth() {
+      return waiting;
+    },
+  };
+}
+
+function isReplay({ submission }: Entry, record: UsageRecord): boolean {
+  return isFinished(record.status) && fingerprint(submission) === record.fingerprint;
+}
