@@ -49,7 +49,10 @@ export function cacheReadNanoUsdPer20Million(
   return price === undefined ? tier.inputNanoUsdPerMillion * READ_FALLBACK : price * UNIT;
 }
 
-/** The first TTL entry not below the time to live, beyond all of them the last; none without either. */
+/**
+ * The first TTL entry not below the time to live, beyond all of them the last; none without
+ * either.
+ */
 function selectTtlPrice(
   tier: PriceTier,
   ttlMinutes: number | undefined,

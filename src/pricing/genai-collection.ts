@@ -7,7 +7,9 @@ import type { Provider } from "@pydantic/genai-prices";
 export interface GenaiCollection {
   /** Version of the package. */
   readonly version: string;
-  /** Providers with their models and prices, in the collection's order, which its matching heeds. */
+  /**
+   * Providers with their models and prices, in the collection's order, which its matching heeds.
+   */
   readonly providers: readonly Provider[];
 }
 

@@ -50,7 +50,7 @@ export function createPriceBook(rows: PriceBookRows = {}): PriceBook {
     apply(upsert, remove = {}) {
       const tables = changeTables(state.tables, upsert, remove);
       const isIndexed = tables.prices === state.tables.prices;
-      // Prices change seldom: indexing the bundled collection's 3,000 entries anew takes some 15 ms.
+      // Prices change seldom: indexing the bundled collection's 3,000 entries takes some 15 ms.
       const index = isIndexed ? state.index : buildPriceIndex(tables.prices.values());
       state = { tables, index };
     },

@@ -30,7 +30,7 @@ export function formatPriceJson(price: Price): string {
 /**
  * Reads what `formatPriceJson` wrote, after JSON.parse.
  *
- * @throws PriceFormatError on a missing, unknown or ill-typed field and on every broken rule of a price
+ * @throws PriceFormatError on a missing, unknown or ill-typed field, and naming every broken rule
  */
 export function parsePriceJson(json: unknown): Price {
   const object = asObject(json, "price");

@@ -31,7 +31,10 @@ export interface PriceTier {
 
 /** The price of a model: tiers, and possibly a price per request. */
 export interface Price {
-  /** At least one, ascending by `upToTokens`; only the last may have no border. A flat price is one tier. */
+  /**
+   * At least one, ascending by `upToTokens`; only the last may have no border. A flat price is one
+   * tier.
+   */
   readonly tiers: readonly PriceTier[];
   /** Price of one request that did not fail, nano-USD; added to the price of the tokens. */
   readonly requestNanoUsd?: bigint;
@@ -39,7 +42,10 @@ export interface Price {
 
 /** One effective-dated entry of the price list. */
 export interface PriceVersion {
-  /** Identifies the entry (a model, a provider or all of them, and a start), unique in a price book. */
+  /**
+   * Identifies the entry (a model, a provider or all of them, and a start), unique in a price
+   * book.
+   */
   readonly priceId: string;
   /** The provider whose price it is. Unset: the model's global price. */
   readonly provider?: string;
@@ -47,7 +53,10 @@ export interface PriceVersion {
   readonly model: string;
   /** The price. */
   readonly price: Price;
-  /** From when on, milliseconds since 1970 (a fraction is heeded). Unset: from the beginning of time. */
+  /**
+   * From when on, milliseconds since 1970 (a fraction is heeded). Unset: from the beginning of
+   * time.
+   */
   readonly effectiveFromMs?: number;
   /** Until when, exclusive. Unset: until a later entry starts. */
   readonly effectiveToMs?: number;

@@ -7,7 +7,9 @@ import { type FieldViolation, invalidFields, violation } from "../errors.js";
 /** The most tokens of one kind in one request: 2^40. */
 export const MAX_TOKENS = 2 ** 40;
 
-/** How `inputTokens` was counted: without cached tokens (Anthropic), or with them (OpenAI, Gemini). */
+/**
+ * How `inputTokens` was counted: without cached tokens (Anthropic), or with them (OpenAI, Gemini).
+ */
 export type TokenConvention = "CACHE_EXCLUSIVE" | "CACHE_INCLUSIVE";
 
 /** Tokens written to the prompt cache with one time to live. */
@@ -28,7 +30,10 @@ export interface ReportedTokens {
   readonly cacheCreationInputTokens?: number;
   /** Tokens read from the prompt cache. Unset: 0. */
   readonly cacheReadInputTokens?: number;
-  /** The written tokens by time to live; adds up to `cacheCreationInputTokens` when that is set too. */
+  /**
+   * The written tokens by time to live; adds up to `cacheCreationInputTokens` when that is set
+   * too.
+   */
   readonly cacheCreations?: readonly CacheCreation[];
   /** Required when cached tokens are given. */
   readonly tokenConvention?: TokenConvention;

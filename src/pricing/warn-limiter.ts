@@ -10,7 +10,10 @@ export interface WarnLimiterOptions {
   readonly nowMs: () => number;
   /** Silence after a warning. Default a minute, often enough to notice and too seldom to flood. */
   readonly intervalMs?: number;
-  /** The most keys remembered, since callers choose them; the oldest warning goes first. Default 10,000. */
+  /**
+   * The most keys remembered, since callers choose them; the oldest warning goes first. Default
+   * 10,000.
+   */
   readonly maxKeys?: number;
 }
 

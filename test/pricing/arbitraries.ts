@@ -89,7 +89,9 @@ export const prices: fc.Arbitrary<Price> = fc
     }) as Price;
   });
 
-/** Valid reported counts in the exclusive convention, cache writes as a total or by time to live. */
+/**
+ * Valid reported counts in the exclusive convention, cache writes as a total or by time to live.
+ */
 export const exclusiveTokens: fc.Arbitrary<ReportedTokens> = fc
   .record({
     inputTokens: tokenCounts,

@@ -75,7 +75,7 @@ describe("convertGenaiPrice", () => {
     ]);
   });
 
-  it("makes the one-hour cache write price an entry by time to live, beside the five-minute one", () => {
+  it("makes entries by time to live of the five-minute and the one-hour cache write prices", () => {
     const { price } = convertGenaiPrice({
       input_mtok: 3,
       output_mtok: 15,

@@ -243,7 +243,10 @@ describe("formatPriceVersion", () => {
   });
 });
 
-/** The rule, told naively: own prices in force, else global ones; the last to start, then version, then id. */
+/**
+ * The rule, told naively: own prices in force, else global ones; the last to start, then version,
+ * then id.
+ */
 function searchAll(rows: readonly PriceVersion[], name: string, atMs: number): string {
   for (const owner of [name, undefined]) {
     const inForce = rows.filter(
