@@ -1,4 +1,4 @@
-import type { ApiKey, Budget, BudgetScope, ProviderKey, User } from "../catalog/types.js";
+import type { ApiKey, Budget, BudgetMeasure, BudgetScope, User } from "../catalog/types.js";
 
 /** What the quota room reads of the catalog; answers from memory. */
 export interface QuotaDirectory {
@@ -18,4 +18,4 @@ export interface SpendSubject {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export type { ApiKey, Budget, BudgetScope, ProviderKey, User };
+export type { ApiKey, Budget, BudgetMeasure, BudgetScope, User };

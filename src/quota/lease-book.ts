@@ -1,6 +1,8 @@
 import {
   applyAnswer,
   freeOf,
+  type GrownLease,
+  type LastFigures,
   type Lease,
   type LeaseAnswer,
   openLease,
@@ -24,14 +26,14 @@ export interface ReservationTerms {
   readonly uid: string;
   /** The request that the check named, or "". */
   readonly requestId: string;
+  /** When it was made, milliseconds since 1970 by the database's clock. */
+  readonly createTimeMs: number;
   /** Milliseconds since 1970 by the database's clock. */
   readonly expireTimeMs: number;
 }
 
 /** A reservation that this replica holds. */
-export interface OpenReservation extends Reservation {
-  readonly requestId: string;
-}
+export interface OpenReservation extends Reservation, ReservationTerms {}
 
 /** The leases and open reservations of this replica. Pure: every step is synchronous. */
 export interface LeaseBook {
@@ -44,7 +46,7 @@ export interface LeaseBook {
   /** Gives up what was set aside for a caller that waited and was refused. */
   dropAside(needs: readonly Need[]): void;
   /** A lease as a grow answered it; a lease that was swept meanwhile comes back under a new id. */
-  takeGrown(period: PeriodKey, answer: LeaseAnswer & { readonly expireTimeMs: number }): void;
+  takeGrown(period: PeriodKey, answer: GrownLease): void;
   /** Leases as another step answered them; unknown ones are other replicas'. */
   takeAnswers(answers: readonly LeaseAnswer[]): void;
   /** Forgets a reservation that was settled, released or expired. Unknown ones are no error. */
@@ -52,6 +54,8 @@ export interface LeaseBook {
   find(uid: string): OpenReservation | undefined;
   /** What is free in the lease on a period, 0 without one. */
   free(period: PeriodKey): bigint;
+  /** Where a period stood when its lease last grew; undefined without a lease. */
+  figures(period: PeriodKey): LastFigures | undefined;
   /** Open reservations on one period. */
   openOn(period: PeriodKey): OpenReservation[];
   /** Open reservations that expire at or before a moment. */
@@ -138,6 +142,7 @@ export function createLeaseBook(): LeaseBook {
       if (known?.leaseId === answer.leaseId) {
         applyAnswer(known, answer);
         known.expireTimeMs = Math.max(known.expireTimeMs, answer.expireTimeMs);
+        known.figures = answer;
         return;
       }
       const lease = openLease(period, answer);
@@ -171,6 +176,8 @@ export function createLeaseBook(): LeaseBook {
       const lease = leaseOf(period);
       return lease ? freeOf(lease) : 0n;
     },
+
+    figures: (period) => leaseOf(period)?.figures,
 
     openOn(period) {
       return [...reservations.values()].filter(({ holds }) =>

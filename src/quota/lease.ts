@@ -13,6 +13,20 @@ export interface LeaseAnswer {
   readonly version: bigint;
 }
 
+/** Where a period stood when it was last heard of. */
+export interface LastFigures {
+  /** Unset: unlimited, or the budget is gone. */
+  readonly limit: bigint | undefined;
+  readonly spent: bigint;
+  /** Sum of all replicas' leases. */
+  readonly leased: bigint;
+}
+
+/** A lease as a grow answers it. */
+export interface GrownLease extends LeaseAnswer, LastFigures {
+  readonly expireTimeMs: number;
+}
+
 /**
  * What this replica may promise out of one period of a budget without asking. The database's
  * answers may arrive in any order, so an answer is taken only if its version is newer than the
@@ -24,6 +38,7 @@ export interface Lease extends PeriodKey {
   version: bigint;
   /** When other replicas may sweep it, milliseconds since 1970 by the database's clock. */
   expireTimeMs: number;
+  figures: LastFigures;
   /** Sum of the open reservations. */
   open: bigint;
   /**
@@ -36,10 +51,7 @@ export interface Lease extends PeriodKey {
 }
 
 /** A lease that the database has just told of for the first time. */
-export function openLease(
-  period: PeriodKey,
-  answer: LeaseAnswer & { readonly expireTimeMs: number },
-): Lease {
+export function openLease(period: PeriodKey, answer: GrownLease): Lease {
   return {
     budgetId: period.budgetId,
     periodStartMs: period.periodStartMs,
@@ -47,6 +59,7 @@ export function openLease(
     amount: answer.amount,
     version: answer.version,
     expireTimeMs: answer.expireTimeMs,
+    figures: answer,
     open: 0n,
     aside: 0n,
   };

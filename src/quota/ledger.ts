@@ -5,6 +5,7 @@ import { createGrower, type GrowOutcome } from "./grower.js";
 import type { LeaseAnswer, PeriodKey } from "./lease.js";
 import { createLeaseBook, type Need, type OpenReservation } from "./lease-book.js";
 import type { LedgerStore, PeriodFigures, ReservationHold } from "./ledger-store.js";
+import { createPeriodReader } from "./period-reader.js";
 import type { Reservation } from "./reservation.js";
 
 /** What a check wants held. */
@@ -57,15 +58,18 @@ export function createLedger(parts: LedgerParts): Ledger {
   const clock = parts.clock ?? createDatabaseClock();
   const book = createLeaseBook();
   const grower = createGrower({ book, store, clock });
+  const reader = createPeriodReader(store);
   const byRequestId = new Map<string, Promise<GrowOutcome>>();
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
   async function reserveAnew(request: ReserveRequest): Promise<GrowOutcome> {
+    const createTimeMs = clock.nowMs();
     const terms = {
       uid: randomUUID(),
       requestId: request.requestId,
-      expireTimeMs: clock.nowMs() + request.ttlMs,
+      createTimeMs,
+      expireTimeMs: createTimeMs + request.ttlMs,
     };
     const reservation = book.tryReserve(request.needs, terms);
     return reservation ? { reservation, figures: [] } : await grower.grow(request.needs, terms);
@@ -133,7 +137,7 @@ export function createLedger(parts: LedgerParts): Ledger {
       book.takeAnswers(leases);
       for (const uid of uids) end(uid);
     },
-    figures: (keys) => store.readPeriods(keys),
+    figures: (keys) => reader.read(keys),
     openOn: (period) => book.openOn(period),
     nowMs: () => clock.nowMs(),
   };

@@ -1,0 +1,137 @@
+import { type GetQuotaRequest, QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
+import { DomainError, invalidField } from "../errors.js";
+import { CostOutOfRangeError } from "../pricing/cost-breakdown.js";
+import { implement, type ServiceImplementation } from "../server/handler.js";
+import type { Checker, CheckResult } from "./check.js";
+import type { Budget, QuotaDirectory } from "./directory.js";
+import { fromProtoCheckRequest } from "./from-proto.js";
+import type { Ledger } from "./ledger.js";
+import type { Reservation } from "./reservation.js";
+import { InvalidReservationIdError, type ReservationIdCodec } from "./reservation-id.js";
+import { toProtoBudgetState, toProtoCheckResponse, toProtoOpenReservation } from "./to-proto.js";
+import { periodAt } from "./window.js";
+
+/** What the service is made of. */
+export interface QuotaServiceParts {
+  readonly checker: Checker;
+  readonly ledger: Ledger;
+  readonly directory: QuotaDirectory;
+  readonly codec: ReservationIdCodec;
+}
+
+/** Open reservations that GetQuota lists for a budget. */
+const LISTED_RESERVATIONS = 10;
+
+/** Makes the QuotaChecker service. */
+export function createQuotaService(
+  parts: QuotaServiceParts,
+): ServiceImplementation<typeof QuotaChecker> {
+  const { checker, ledger, directory, codec } = parts;
+
+  function largestReservations(budget: Budget, periodStartMs: number) {
+    const nowMs = ledger.nowMs();
+    return ledger
+      .openOn({ budgetId: budget.budgetId, periodStartMs })
+      .map((reservation) =>
+        toProtoOpenReservation(reservation, budget.budgetId, {
+          reservationId: codec.encode(reservation),
+          nowMs,
+        }),
+      )
+      .sort((a, b) => ((a.held ?? 0n) < (b.held ?? 0n) ? 1 : -1))
+      .slice(0, LISTED_RESERVATIONS);
+  }
+
+  return implement(QuotaChecker, {
+    async checkQuota(request) {
+      const result = await check(checker, fromProtoCheckRequest(request));
+      return toProtoCheckResponse(result, codec.encode);
+    },
+    async releaseReservation({ reservationId }) {
+      const reservation = decodeReservation(codec, reservationId);
+      const released = await ledger.release(reservation);
+      const holds = reservation.holds.map(({ budgetId, held }) => ({ budgetId, amount: held }));
+      return { released, holds: released ? holds : [] };
+    },
+    async getQuota(request) {
+      const nowMs = ledger.nowMs();
+      const states = budgetsAsked(directory, request).map((budget) => ({
+        budget,
+        period: periodAt(budget.window, nowMs),
+      }));
+      const figures = await ledger.figures(
+        states.map(({ budget, period }) => ({
+          budgetId: budget.budgetId,
+          periodStartMs: period.startMs,
+        })),
+      );
+      return {
+        budgets: states.map((state, index) =>
+          toProtoBudgetState({
+            ...state,
+            figures: figures[index]!,
+            reservations: largestReservations(state.budget, state.period.startMs),
+          }),
+        ),
+      };
+    },
+  });
+}
+
+/** @throws DomainError RESERVATION_INVALID */
+export function decodeReservation(codec: ReservationIdCodec, id: string): Reservation {
+  try {
+    return codec.decode(id);
+  } catch (error) {
+    if (!(error instanceof InvalidReservationIdError)) throw error;
+    const description = "was not made by this installation, or was altered";
+    throw new DomainError("RESERVATION_INVALID", `reservation_id: ${description}`, {
+      violations: [{ field: "reservation_id", description }],
+    });
+  }
+}
+
+async function check(
+  checker: Checker,
+  request: Parameters<Checker["check"]>[0],
+): Promise<CheckResult> {
+  try {
+    return await checker.check(request);
+  } catch (error) {
+    if (!(error instanceof CostOutOfRangeError)) throw error;
+    throw invalidField("estimate", request.model, error.message);
+  }
+}
+
+/** @throws DomainError SUBJECT_NOT_FOUND */
+function budgetsAsked(directory: QuotaDirectory, { subject }: GetQuotaRequest): readonly Budget[] {
+  switch (subject.case) {
+    case "budgetId": {
+      const budget = directory.budget(subject.value);
+      if (!budget) throw notFound("budget", subject.value);
+      return [budget];
+    }
+    case "apiKeyId": {
+      const key = directory.apiKey(subject.value);
+      if (!key) throw notFound("api_key", subject.value);
+      const own = directory.budgetsOf("API_KEY", subject.value);
+      return key.kind === "STANDALONE" ? own : [...own, ...userBudgets(directory, key.userId)];
+    }
+    case "userId": {
+      if (!directory.user(subject.value)) throw notFound("user", subject.value);
+      return userBudgets(directory, subject.value);
+    }
+    default:
+      throw invalidField("subject", undefined, "is required");
+  }
+}
+
+function userBudgets(directory: QuotaDirectory, userId: string): readonly Budget[] {
+  return [...directory.budgetsOf("USER", userId), ...directory.budgetsOf("GLOBAL", "")];
+}
+
+function notFound(type: string, name: string): DomainError {
+  return new DomainError("SUBJECT_NOT_FOUND", `${type}_id: is not known (was "${name}")`, {
+    resource: { type, name },
+  });
+}

@@ -1,0 +1,137 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type Duration,
+  DurationSchema,
+  type Timestamp,
+  TimestampSchema,
+} from "@bufbuild/protobuf/wkt";
+import {
+  type CheckQuotaResponse,
+  CheckQuotaResponseSchema,
+  type LimitingBudgetSchema,
+  QuotaReason as ProtoQuotaReason,
+  type QuotaWarningSchema,
+} from "../../gen/tally/v1/quota_checker_pb.js";
+import {
+  BudgetEnforcement,
+  BudgetMeasure,
+  BudgetScope,
+  type BudgetState,
+  BudgetStateSchema,
+  BudgetWindowKind,
+  type OpenReservationSchema,
+} from "../../gen/tally/v1/usage_pb.js";
+import type { CheckResult } from "./check.js";
+import type { Budget } from "./directory.js";
+import type { OpenReservation } from "./lease-book.js";
+import type { PeriodFigures } from "./ledger-store.js";
+import type { Reservation } from "./reservation.js";
+import { type Standing, warningMessage } from "./verdict.js";
+import type { BudgetPeriod } from "./window.js";
+
+/** The answer to a check. */
+export function toProtoCheckResponse(
+  result: CheckResult,
+  encode: (reservation: Reservation) => string,
+): CheckQuotaResponse {
+  const { reservation, limiting, remainingNanoUsd } = result;
+  return create(CheckQuotaResponseSchema, {
+    allowed: result.allowed,
+    reason: ProtoQuotaReason[result.reason],
+    message: result.message,
+    estimatedCostNanoUsd: result.estimatedCostNanoUsd,
+    warnings: result.warnings.map(toProtoWarning),
+    ...(remainingNanoUsd !== undefined && { remainingNanoUsd }),
+    ...(limiting && { limitingBudget: toProtoLimiting(limiting) }),
+    ...(result.retryAfterMs !== undefined && { retryAfter: toDuration(result.retryAfterMs) }),
+    ...(reservation && {
+      reservationId: encode(reservation),
+      expireTime: toTimestamp(reservation.expireTimeMs),
+    }),
+  });
+}
+
+function toProtoLimiting(standing: Standing): MessageInitShape<typeof LimitingBudgetSchema> {
+  const { budget, period } = standing;
+  return {
+    budgetId: budget.budgetId,
+    scope: BudgetScope[budget.scope],
+    subject: budget.subject,
+    measure: BudgetMeasure[budget.measure],
+    limit: standing.limit,
+    spent: standing.spent,
+    held: standing.held,
+    remaining: standing.remaining,
+    ...(period.endMs !== null && { resetTime: toTimestamp(period.endMs) }),
+  };
+}
+
+function toProtoWarning(standing: Standing): MessageInitShape<typeof QuotaWarningSchema> {
+  const { budget, limit, spent, held, amount } = standing;
+  const projected = spent + held + amount;
+  return {
+    budgetId: budget.budgetId,
+    scope: BudgetScope[budget.scope],
+    message: warningMessage(standing, projected),
+    limit,
+    projected,
+  };
+}
+
+/** A budget and where it stands. */
+export function toProtoBudgetState(state: {
+  readonly budget: Budget;
+  readonly period: BudgetPeriod;
+  readonly figures: PeriodFigures;
+  readonly reservations: readonly MessageInitShape<typeof OpenReservationSchema>[];
+}): BudgetState {
+  const { budget, period, figures } = state;
+  const { limit, spent, leased } = figures;
+  const { window } = budget;
+  return create(BudgetStateSchema, {
+    budgetId: budget.budgetId,
+    scope: BudgetScope[budget.scope],
+    subject: budget.subject,
+    measure: BudgetMeasure[budget.measure],
+    enforcement: BudgetEnforcement[budget.enforcement],
+    window: {
+      kind: BudgetWindowKind[window.kind],
+      timeZone: window.timeZone,
+      ...(window.days !== undefined && { days: window.days }),
+      ...(window.anchorMs !== undefined && { anchorTime: toTimestamp(window.anchorMs) }),
+    },
+    spent,
+    held: leased,
+    ...(limit !== undefined && { limit, remaining: limit - spent - leased }),
+    periodStartTime: toTimestamp(period.startMs),
+    ...(period.endMs !== null && { resetTime: toTimestamp(period.endMs) }),
+    reservations: [...state.reservations],
+  });
+}
+
+/** An open reservation, as one budget sees it. */
+export function toProtoOpenReservation(
+  reservation: OpenReservation,
+  budgetId: string,
+  facts: { readonly reservationId: string; readonly nowMs: number },
+): MessageInitShape<typeof OpenReservationSchema> {
+  return {
+    reservationId: facts.reservationId,
+    requestId: reservation.requestId,
+    held: reservation.holds.find((hold) => hold.budgetId === budgetId)?.held ?? 0n,
+    age: toDuration(Math.max(facts.nowMs - reservation.createTimeMs, 0)),
+    expireTime: toTimestamp(reservation.expireTimeMs),
+  };
+}
+
+function toTimestamp(timeMs: number): Timestamp {
+  const seconds = Math.floor(timeMs / 1_000);
+  const nanos = Math.round((timeMs - seconds * 1_000) * 1_000_000);
+  return create(TimestampSchema, { seconds: BigInt(seconds), nanos });
+}
+
+function toDuration(durationMs: number): Duration {
+  const seconds = Math.floor(durationMs / 1_000);
+  const nanos = Math.round((durationMs - seconds * 1_000) * 1_000_000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos });
+}
