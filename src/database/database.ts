@@ -87,7 +87,8 @@ function createKnex({ logger, ...options }: DatabaseOptions): Knex {
     },
     log: {
       debug: (message) => logger.debug(message),
-      warn: (message) => logger.warn(message),
+      // One for each query that finds the database away; the query's own error says it too.
+      warn: (message) => logger.debug(message),
       error: (message) => logger.error(message),
       deprecate: (method, alternative) => logger.debug({ method, alternative }, "deprecated"),
     },

@@ -8,7 +8,6 @@ export class DatabaseUnavailableError extends Error {
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const UNAVAILABLE_SQLSTATES = new Set([
-  "25006", // read_only_sql_transaction: we reached a standby during a failover
   "53000", // insufficient_resources
   "53100", // disk_full
   "53200", // out_of_memory
@@ -39,14 +38,21 @@ const NETWORK_CODES = new Set([
   "ETIMEDOUT",
 ]);
 
-/** pg and tarn give these no code: pg for a lost or slow connection, Knex for a full pool. */
-const UNAVAILABLE_MESSAGES = [
-  /^Connection terminated/,
-  /^Client has encountered a connection error and is not queryable/,
-  /^Client was closed and is not queryable/,
-  /^timeout expired$/,
-  /^Unable to acquire a connection$/,
-];
+/**
+ * pg gives these no code when it lost a connection or could not make one in time, nor does
+ * Knex when its pool is closed. Knex puts the statement and a dash before the message of pg.
+ */
+const UNAVAILABLE_MESSAGE = new RegExp(
+  `(^| - )(${[
+    "Connection terminated",
+    "Connection terminated unexpectedly",
+    "Connection terminated due to connection timeout",
+    "Client has encountered a connection error and is not queryable",
+    "Client was closed and is not queryable",
+    "timeout expired",
+    "Unable to acquire a connection",
+  ].join("|")})$`,
+);
 
 interface ErrorFields {
   readonly name?: unknown;
@@ -83,7 +89,7 @@ export function isUnavailable(error: unknown): boolean {
     if (code === "ENOENT") return syscall === "connect";
     return /^[0-9A-Z]{5}$/.test(code) && code.startsWith(CONNECTION_EXCEPTION_CLASS);
   }
-  return typeof message === "string" && UNAVAILABLE_MESSAGES.some((text) => text.test(message));
+  return typeof message === "string" && UNAVAILABLE_MESSAGE.test(message);
 }
 
 /**

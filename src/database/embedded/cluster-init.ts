@@ -106,8 +106,18 @@ async function runInitdb(
   const ending = initdb.signalCode ?? `exit code ${initdb.exitCode}`;
   throw new EmbeddedPostgresError(
     "INITDB_FAILED",
-    `initdb failed (${ending}):\n${errors.trim() || output.trim()}`,
+    explainInitdbFailure(ending, errors.trim() || output.trim()),
   );
+}
+
+/** What an operator is told when initdb ends with `ending` after saying `output`. */
+export function explainInitdbFailure(ending: string, output: string): string {
+  const nameless = /could not look up effective user ID/.test(output);
+  const remedy = nameless
+    ? "\nPostgreSQL runs only as a user that has a name: give this id one in /etc/passwd, run " +
+      "Tally as another user, or set DATABASE_URL"
+    : "";
+  return `initdb failed (${ending}):\n${output}${remedy}`;
 }
 
 /**

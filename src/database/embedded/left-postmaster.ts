@@ -1,7 +1,8 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { EmbeddedPostgresError } from "./errors.js";
-import { readPostmasterFile, removePostmasterFile } from "./postmaster-file.js";
+import { POSTMASTER_FILE, readPostmasterFile } from "./postmaster-file.js";
 import { isRunning, worksIn } from "./process-table.js";
 import { SOCKET_NAME } from "./server-settings.js";
 import { shortPathTo } from "./short-path.js";
@@ -42,9 +43,20 @@ export async function findLeftPostmaster(
   if (isOurs === true) return { pid, socket };
   if (isOurs === undefined && (await listensSoon(socket))) return { pid, socket };
   if (await listens(socket)) throw hiddenServer(clusterDir);
-  await removePostmasterFile(clusterDir);
+  await removeLockFiles(clusterDir, socket);
   if (socket.setting !== keep?.setting) await discardSocketDirectory(socket);
   return undefined;
+}
+
+/**
+ * PostgreSQL removes the files of a dead postmaster itself, but believes it alive when its
+ * pid is a zombie or went to another process of the same user, as happens in containers,
+ * where nobody may reap and few pids are in use. Backends that outlived it are still found:
+ * they hold the shared memory segment, whose key is the inode of the data directory.
+ */
+async function removeLockFiles(clusterDir: string, { host }: SocketDirectory): Promise<void> {
+  await rm(join(host, `${SOCKET_NAME}.lock`), { force: true });
+  await rm(join(clusterDir, POSTMASTER_FILE), { force: true });
 }
 
 async function listensSoon(socket: SocketDirectory): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "./errors.js";
 
@@ -9,7 +9,8 @@ export interface PostmasterFile {
   readonly socketDirectory: string;
 }
 
-const FILE_NAME = "postmaster.pid";
+/** Its name, in the data directory. */
+export const POSTMASTER_FILE = "postmaster.pid";
 const PID_LINE = 0;
 const SOCKET_DIRECTORY_LINE = 4;
 
@@ -29,19 +30,9 @@ export function parsePostmasterFile(text: string): PostmasterFile | undefined {
 /** The `postmaster.pid` of a data directory; undefined when there is none, or no whole one. */
 export async function readPostmasterFile(clusterDir: string): Promise<PostmasterFile | undefined> {
   try {
-    return parsePostmasterFile(await readFile(join(clusterDir, FILE_NAME), "utf8"));
+    return parsePostmasterFile(await readFile(join(clusterDir, POSTMASTER_FILE), "utf8"));
   } catch (error) {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/**
- * Removes the file that a dead postmaster left. PostgreSQL does that itself, but believes the
- * dead one alive when its pid is a zombie or went to another process of the same user, as
- * happens in containers, where few pids are in use. Backends that outlived it are still found:
- * they hold the shared memory segment, whose key is the inode of the data directory.
- */
-export async function removePostmasterFile(clusterDir: string): Promise<void> {
-  await rm(join(clusterDir, FILE_NAME), { force: true });
 }

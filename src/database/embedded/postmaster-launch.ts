@@ -37,7 +37,7 @@ const RETRY_MS = 100;
  * What PostgreSQL says while something of an earlier server is still there: a dead postmaster
  * that was not reaped, or backends that have not noticed its death. Both pass.
  */
-const LEFT_BEHIND = /lock file "postmaster\.pid"|pre-existing shared memory block/;
+const LEFT_BEHIND = /lock file ".*" already exists|pre-existing shared memory block/;
 
 /**
  * Brings up the server on a data directory and waits until it accepts connections. One that
