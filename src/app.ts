@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { v7 as uuidV7 } from "uuid";
+import { createCatalogDirectory } from "./catalog/directory.js";
+import { createCatalogFollower } from "./catalog/follower.js";
+import { createPriceVersions } from "./catalog/price-versions.js";
+import type { Config } from "./config.js";
+import { isUnavailable } from "./database/errors.js";
+import { DomainError } from "./errors.js";
+import { createPriceBook } from "./pricing/price-book.js";
+import { createWarnLimiter } from "./pricing/warn-limiter.js";
+import { createChecker } from "./quota/check.js";
+import { createLedger } from "./quota/ledger.js";
+import { createLedgerStore, fromLeaseJson } from "./quota/ledger-store.js";
+import { createReservationIdCodec } from "./quota/reservation-id.js";
+import { createQuotaService, decodeReservation } from "./quota/service.js";
+import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
+import { createHealth } from "./server/health.js";
+import type { ServiceImplementation } from "./server/handler.js";
+import { openStorage, type Storage } from "./storage.js";
+import { createPartitionKeeper } from "./usage/partitions.js";
+import { createUsagePreparer } from "./usage/prepare.js";
+import { selectPayload } from "./usage/privacy.js";
+import { createRecorder } from "./usage/recorder.js";
+import { createUsageService } from "./usage/service.js";
+import { createUsageStore } from "./usage/usage-store.js";
+
+
+/** Tally in this process. */
+export interface App {
+  /**
+   * Starts everything, the gRPC port last.
+   * @returns the address as clients write it, with the port that was really taken
+   */
+  start(): Promise<{ grpcAddress: string }>;
+  /** Lets calls finish within the grace time, writes what was taken, and stops everything. */
+  stop(): Promise<void>;
+}
+
+/** What every part is given. */
+interface AppContext {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly storage: Storage;
+  /** This process in the ledger; a new one each start, for leases of a dead one are not its own. */
+  readonly replicaId: string;
+}
+
+/** A part that was started, to be stopped in reverse order. */
+type Stop = () => Promise<void>;
+
+/** Makes an app; nothing happens before `start`. */
+export function createApp(config: Config, { logger }: { readonly logger: Logger }): App {
+  const stops: Stop[] = [];
+
+  async function stop(): Promise<void> {
+    for (const stopPart of stops.splice(0).reverse()) await stopPart();
+  }
+
+  async function start(): Promise<{ grpcAddress: string }> {
+    try {
+      const storage = await openStorage(config, logger);
+      stops.push(() => storage.stop());
+      const context = { config, logger, storage, replicaId: randomUUID() };
+      const catalog = await startCatalog(context, stops);
+      const quota = await startQuota(context, catalog, stops);
+      const usage = await startUsage(context, catalog, quota, stops);
+      return await startServer(context, [usage, quota.service], stops);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
+  return { start, stop };
+}
+
+type Catalog = Awaited<ReturnType<typeof startCatalog>>;
+type Quota = Awaited<ReturnType<typeof startQuota>>;
+
+async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
+  const { database, connection } = storage;
+  const directory = createCatalogDirectory();
+  const priceBook = createPriceBook();
+  const priceVersions = createPriceVersions({ database, logger });
+  const follower = createCatalogFollower({
+    database,
+    connection,
+    directory,
+    priceBook,
+    priceVersions,
+    logger,
+  });
+  stops.push(() => follower.stop());
+  await follower.start();
+  return { directory, priceBook, priceVersions, follower };
+}
+
+async function startQuota(context: AppContext, { directory, priceBook }: Catalog, stops: Stop[]) {
+  const { storage, logger, replicaId } = context;
+  const ledger = createLedger({ store: createLedgerStore(storage.database, replicaId), logger });
+  stops.push(() => ledger.stop());
+  await ledger.start();
+  const codec = createReservationIdCodec(Buffer.from(directory.settings.reservationKey, "hex"));
+  const checker = createChecker({
+    directory,
+    pricing: priceBook,
+    ledger,
+    unpricedModelPolicy: () => directory.settings.unpricedModelPolicy,
+  });
+  const service = createQuotaService({ checker, ledger, directory, codec });
+  return { ledger, codec, service };
+}
+
+async function startUsage(
+  { config, storage, logger }: AppContext,
+  { directory, priceBook, priceVersions }: Catalog,
+  { ledger, codec }: Quota,
+  stops: Stop[],
+) {
+  const store = createUsageStore(storage.database);
+  const partitions = createPartitionKeeper(store);
+  await partitions.start(nowUs());
+  const unpriced = createWarnLimiter({ nowMs: () => performance.now() });
+  const recorder = createRecorder({
+    ...config.recorder,
+    store,
+    partitions,
+    logger,
+    nowUs,
+    preparer: createUsagePreparer({
+      directory,
+      pricing: priceBook,
+      onUnpriced({ model, provider }) {
+        if (unpriced.shouldWarn(model)) logger.warn({ model, provider }, "model has no price");
+      },
+    }),
+    onPosted: ({ leases }, ended) => ledger.settled(ended, leases.map(fromLeaseJson)),
+    limitOf: (budgetId) => directory.budget(budgetId)?.limit ?? undefined,
+  });
+  stops.push(() => recorder.stop());
+  return createUsageService({
+    recorder,
+    store,
+    nowUs,
+    makeRequestId: () => uuidV7(),
+    decodeReservation: (id) => decodeReservation(codec, id),
+    selectPayload: (payload) => selectPayload(payload, directory.settings),
+    priceVersion: (version) => priceVersions.find(version),
+  });
+}
+
+async function startServer(
+  { config, logger }: AppContext,
+  services: readonly ServiceImplementation[],
+  stops: Stop[],
+): Promise<{ grpcAddress: string }> {
+  const health = createHealth(services.map(({ service }) => service));
+  const server: GrpcServer = createGrpcServer({
+    address: config.grpc.address,
+    maxReceiveMessageBytes: config.grpc.maxMessageBytes,
+    services,
+    health,
+    logger,
+    classify,
+  });
+  const { address } = await server.start();
+  stops.push(() => server.stop({ graceMs: config.shutdown.graceMs }));
+  health.setServing(true);
+  return { grpcAddress: address };
+}
+
+/** What a room lets through because it cannot say it better than the database. */
+function classify(error: unknown): DomainError | undefined {
+  if (!isUnavailable(error)) return undefined;
+  const message = "the database is unavailable; try again";
+  return new DomainError("DATABASE_UNAVAILABLE", message, { cause: error });
+}
+
+/** Microseconds since 1970, in whole milliseconds. */
+function nowUs(): number {
+  return Date.now() * 1_000;
+}
