@@ -1,7 +1,7 @@
 /** Longest name that is looked at; the longest in the IANA database has 32 characters. */
 const MAX_NAME_LENGTH = 64;
 
-/** Names begin with a letter; an offset such as "+02:00" is no zone with days of its own. */
+/** Keeps out offsets such as "+02:00": newer engines take them, PostgreSQL reads them otherwise. */
 const NAME = /^[A-Za-z][\w+/-]*$/;
 
 /**

@@ -1,7 +1,6 @@
 import { type BudgetPeriod, type BudgetWindow, computePeriod } from "./calendar.js";
 
 export type { BudgetPeriod, BudgetWindow, BudgetWindowKind } from "./calendar.js";
-export { isValidTimeZone } from "./time-zone.js";
 
 const MS_PER_DAY = 86_400_000;
 
