@@ -33,8 +33,8 @@ export async function driveTraffic(
   try {
     for await (const request of requests) {
       await waitUntil(startedMs + request.offsetMs / options.speed, signal);
-      await slots.take();
       if (signal.aborted) break;
+      await slots.take();
       void dispatch(request).finally(slots.giveBack);
     }
   } catch (error) {
