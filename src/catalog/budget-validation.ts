@@ -1,0 +1,84 @@
+import { type FieldViolation, violation } from "../errors.js";
+import { isValidTimeZone } from "../quota/time-zone.js";
+import { timeViolations } from "./time-validation.js";
+import type { Budget } from "./types.js";
+
+/** Longest id or name of what a budget applies to, but for tags, in characters. */
+const MAX_SUBJECT_LENGTH = 200;
+
+/** A tag as usage records can have it: a key of 1 to 63 characters, a value of up to 200. */
+const TAG = /^[^=]{1,63}=.{0,200}$/su;
+
+/**
+ * Everything that is wrong with a budget.
+ *
+ * @param path - of the budget in the request: `document.budgets[3]`
+ * @param existing - the budget of that id as it is
+ */
+export function budgetViolations(
+  path: string,
+  budget: Budget,
+  existing: Budget | undefined,
+): FieldViolation[] {
+  return [
+    ...subjectViolations(path, budget),
+    ...(existing === undefined ? [] : changedMeaning(path, budget, existing)),
+    ...windowViolations(`${path}.window`, budget.window),
+    ...timeViolations(`${path}.expire_time`, budget.expireTimeMs),
+  ];
+}
+
+function subjectViolations(path: string, { scope, subject }: Budget): FieldViolation[] {
+  const rule = subjectRule(scope, subject);
+  return rule === undefined ? [] : [violation(`${path}.subject`, subject, rule)];
+}
+
+/** The rule that a subject breaks. */
+function subjectRule(scope: Budget["scope"], subject: string): string | undefined {
+  if (scope === "GLOBAL") return subject === "" ? undefined : "must be empty for GLOBAL";
+  if (scope === "TAG") {
+    const rule =
+      'must be "key=value" for TAG, a key of 1 to 63 characters and a value of up to 200';
+    return TAG.test(subject) ? undefined : rule;
+  }
+  if (subject === "") return `is required for ${scope}`;
+  const isLong = [...subject].length > MAX_SUBJECT_LENGTH;
+  return isLong ? `must have at most ${MAX_SUBJECT_LENGTH} characters for ${scope}` : undefined;
+}
+
+/**
+ * What a budget has spent would be in another unit, or somebody else's, if these changed under it.
+ */
+function changedMeaning(path: string, budget: Budget, existing: Budget): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  for (const field of ["scope", "subject", "measure"] as const) {
+    if (budget[field] === existing[field]) continue;
+    const rule = `must stay ${JSON.stringify(existing[field])}, since spend is booked on it; give the new budget an id of its own`;
+    found.push(violation(`${path}.${field}`, budget[field], rule));
+  }
+  return found;
+}
+
+function windowViolations(path: string, window: Budget["window"]): FieldViolation[] {
+  const found: FieldViolation[] = [];
+  const { kind, timeZone, days, anchorMs } = window;
+  if (!isValidTimeZone(timeZone)) {
+    const rule = 'must be an IANA time zone such as "Europe/Berlin"';
+    found.push(violation(`${path}.time_zone`, timeZone, rule));
+  }
+  const needsPeriods = kind === "EVERY_N_DAYS";
+  const given = [
+    ["days", days],
+    ["anchor_time", anchorMs],
+  ] as const;
+  for (const [field, value] of given) {
+    if (needsPeriods && value === undefined) {
+      found.push(violation(`${path}.${field}`, value, "is required for EVERY_N_DAYS"));
+    } else if (!needsPeriods && value !== undefined) {
+      const rule = `must be unset for ${kind}, it is for EVERY_N_DAYS only`;
+      found.push({ field: `${path}.${field}`, description: rule });
+    }
+  }
+  found.push(...timeViolations(`${path}.anchor_time`, anchorMs ?? null));
+  return found;
+}

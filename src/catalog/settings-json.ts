@@ -1,0 +1,65 @@
+import type { RequestLogLevel, SettingsValues, UnpricedModelPolicy } from "./settings.js";
+
+/** The names that settings have in the contract and in the database. */
+const NAMES = {
+  requestLogLevel: "request_log_level",
+  sensitiveHeaders: "sensitive_headers",
+  maxRequestBodySize: "max_request_body_size",
+  maxResponseBodySize: "max_response_body_size",
+  unpricedModelPolicy: "unpriced_model_policy",
+} as const satisfies Record<keyof SettingsValues, string>;
+
+/** What a setting may be. */
+export type SettingJson = string | number | readonly string[];
+
+/** The settings that are given, by their names in the contract. */
+export function toSettingsJson(values: SettingsValues): Readonly<Record<string, SettingJson>> {
+  const json: Record<string, SettingJson> = {};
+  for (const [field, name] of Object.entries(NAMES)) {
+    const value = values[field as keyof SettingsValues];
+    if (value !== undefined) json[name] = value;
+  }
+  return json;
+}
+
+/**
+ * Reads one setting by its name in the contract; other names give nothing.
+ *
+ * @throws TypeError on a value that the setting cannot have
+ */
+export function fromSettingJson(name: string, value: unknown): SettingsValues {
+  switch (name) {
+    case NAMES.requestLogLevel:
+      return { requestLogLevel: oneOf<RequestLogLevel>(value, ["BASIC", "HEADERS", "FULL"]) };
+    case NAMES.sensitiveHeaders:
+      return { sensitiveHeaders: texts(value) };
+    case NAMES.maxRequestBodySize:
+      return { maxRequestBodySize: size(value) };
+    case NAMES.maxResponseBodySize:
+      return { maxResponseBodySize: size(value) };
+    case NAMES.unpricedModelPolicy:
+      return { unpricedModelPolicy: oneOf<UnpricedModelPolicy>(value, ["DENY", "ALLOW"]) };
+    default:
+      return {};
+  }
+}
+
+function oneOf<T extends string>(value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new TypeError(`must be one of ${allowed.join(", ")}`);
+  return found;
+}
+
+function texts(value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
+    throw new TypeError("must be a list of texts");
+  }
+  return value;
+}
+
+function size(value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new TypeError("must be a whole number, 0 or more");
+  }
+  return value;
+}
