@@ -106,6 +106,11 @@ export function callerBudgetId({ team, apiKeyIds, userId }: DemoCaller): string 
   return team === PARTNER_TEAM ? `balance-${apiKeyIds[0]}` : `monthly-${userId}`;
 }
 
+/** Ids of the budgets that several callers share. */
+export function sharedBudgetIds(): string[] {
+  return sharedBudgets(USUAL_REQUESTS, 0).map(({ budgetId = "" }) => budgetId);
+}
+
 function sharedBudgets(requests: number, nowMs: number): BudgetInit[] {
   return [
     {

@@ -18,8 +18,6 @@ export class ServerGoneError extends Error {
 export interface RetrierOptions {
   /** How long the server may answer nothing at all, whatever the call, before giving up. */
   readonly retryForMs: number;
-  /** Ends the waiting between two attempts. */
-  readonly signal: AbortSignal;
   /** Told before each new attempt. */
   readonly onRetry?: (error: RpcError) => void;
 }
@@ -28,9 +26,10 @@ export interface RetrierOptions {
 export interface Retrier {
   /**
    * @param call idempotent, since its effect may be there although its answer was lost
+   * @param signal ends the waiting between two attempts
    * @throws RpcError for a reason that does not pass; ServerGoneError; the signal's reason
    */
-  run<T>(call: () => Promise<T>): Promise<T>;
+  run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
 const BACKOFF = { baseMs: 50, maxMs: 2_000 };
@@ -40,10 +39,10 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
  * from 50 ms doubling up to 2 s beyond that, with jitter, so that callers do not come back all at
  * once. An outage is measured over all calls together: any answer ends it.
  */
-export function createRetrier({ retryForMs, signal, onRetry }: RetrierOptions): Retrier {
+export function createRetrier({ retryForMs, onRetry }: RetrierOptions): Retrier {
   let lastAnswerMs = performance.now();
   return {
-    async run(call) {
+    async run(call, signal) {
       for (let attempt = 1; ; attempt += 1) {
         try {
           const answer = await call();

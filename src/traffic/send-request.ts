@@ -19,6 +19,8 @@ export interface SendOptions {
   readonly recordDenied: boolean;
   /** When a planned request arrived, milliseconds since the epoch. */
   readonly createTimeMs: (request: PlannedRequest) => number;
+  /** Ends the waiting between two attempts of a call. */
+  readonly signal: AbortSignal;
 }
 
 /** What became of one request. */
@@ -39,7 +41,7 @@ export interface SentRequest {
  * used. A denied or abandoned request is not sent; the reservation of the latter is released.
  *
  * @returns also when the server refuses the request, with the error
- * @throws ServerGoneError; the reason of the retrier's signal
+ * @throws ServerGoneError; the signal's reason
  */
 export async function sendRequest(
   request: PlannedRequest,
@@ -66,10 +68,11 @@ export async function sendRequest(
 
 function checkQuota(
   request: PlannedRequest,
-  { clients, retrier, timings, reserve }: SendOptions,
+  { clients, retrier, timings, reserve, signal }: SendOptions,
 ): Promise<CheckQuotaResponse> {
   const message = toCheckRequest(request, reserve);
-  return retrier.run(() => timings.check.measure(() => clients.checker.checkQuota(message)));
+  const call = () => timings.check.measure(() => clients.checker.checkQuota(message));
+  return retrier.run(call, signal);
 }
 
 async function recordUsage(
@@ -77,18 +80,18 @@ async function recordUsage(
   { reservationId }: CheckQuotaResponse,
   options: SendOptions,
 ) {
-  const { clients, retrier, timings, createTimeMs } = options;
+  const { clients, retrier, timings, createTimeMs, signal } = options;
   const message = toRecordRequest(request, { createTimeMs: createTimeMs(request), reservationId });
-  const { outcome, record } = await retrier.run(() =>
-    timings.record.measure(() => clients.recorder.recordUsage(message)),
-  );
+  const call = () => timings.record.measure(() => clients.recorder.recordUsage(message));
+  const { outcome, record } = await retrier.run(call, signal);
   if (record === undefined) throw new Error(`${request.requestId}: the answer holds no record`);
   // What was recorded before has been charged before: this reservation is for nothing.
   if (outcome === RecordOutcome.REPLAYED) await release(reservationId, options);
   return { outcome, record };
 }
 
-async function release(reservationId: string, { clients, retrier }: SendOptions): Promise<void> {
+async function release(reservationId: string, options: SendOptions): Promise<void> {
   if (reservationId === "") return;
-  await retrier.run(() => clients.checker.releaseReservation({ reservationId }));
+  const { clients, retrier, signal } = options;
+  await retrier.run(() => clients.checker.releaseReservation({ reservationId }), signal);
 }

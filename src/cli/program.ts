@@ -1,0 +1,20 @@
+import { Command } from "commander";
+import { readVersion } from "../version.js";
+import { registerDemoCommand } from "./demo.js";
+import { registerMigrateCommand } from "./migrate.js";
+import { registerReplayCommand } from "./replay.js";
+import { registerServeCommand } from "./serve.js";
+
+/** The command line with all its commands. */
+export function createProgram(): Command {
+  const program = new Command("tally")
+    .description("The meter, the till and the ledger beside an AI gateway.")
+    .version(readVersion())
+    .showHelpAfterError("(tally --help tells what there is)")
+    .showSuggestionAfterError();
+  registerServeCommand(program);
+  registerDemoCommand(program);
+  registerReplayCommand(program);
+  registerMigrateCommand(program);
+  return program;
+}

@@ -1,0 +1,34 @@
+import { once } from "node:events";
+import type { Command } from "commander";
+import { loadConfig, unknownSettings } from "../config.js";
+import { createLogger } from "../telemetry/logger.js";
+import { catchStopSignals } from "./stop-signal.js";
+
+/** `tally serve`: answers calls until it is told to stop. */
+export function registerServeCommand(program: Command): void {
+  program
+    .command("serve")
+    .description("start the server; settings come from the environment, logs go to standard error")
+    .action(serve);
+}
+
+async function serve(): Promise<void> {
+  const config = loadConfig(process.env);
+  const logger = createLogger({ level: config.log.level });
+  for (const name of unknownSettings(process.env)) {
+    logger.warn({ name }, "no such setting; see docs/configuration.md");
+  }
+  const stopSignal = catchStopSignals();
+  // Loaded here, so that the other commands need not load a whole server.
+  const { createApp } = await import("../app.js");
+  const app = createApp(config, { logger });
+  const { grpcAddress } = await app.start();
+  try {
+    process.stdout.write(`tally ready grpc=${grpcAddress}\n`);
+    if (!stopSignal.aborted) await once(stopSignal, "abort");
+    logger.info({ reason: String(stopSignal.reason) }, "stopping");
+  } finally {
+    await app.stop();
+  }
+  logger.info("stopped");
+}
