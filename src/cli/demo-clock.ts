@@ -10,9 +10,12 @@ export function createDemoClock(
   planned: readonly PlannedRequest[],
   nowMs: number,
 ): (request: PlannedRequest) => number {
-  const spanMs = Math.max(1, planned.at(-1)?.offsetMs ?? 0);
+  const spanMs = planned.at(-1)?.offsetMs ?? 0;
   const now = new Date(nowMs);
-  const monthMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
-  const availableMs = Math.min(spanMs, nowMs - monthMs);
-  return ({ offsetMs }) => nowMs - availableMs + Math.floor((offsetMs / spanMs) * availableMs);
+  const monthStartMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
+  const shownMs = Math.min(spanMs, nowMs - monthStartMs);
+  return ({ offsetMs }) => {
+    const share = spanMs === 0 ? 1 : offsetMs / spanMs;
+    return nowMs - shownMs + Math.floor(share * shownMs);
+  };
 }

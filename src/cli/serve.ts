@@ -16,7 +16,7 @@ async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   const logger = createLogger({ level: config.log.level });
   for (const name of unknownSettings(process.env)) {
-    logger.warn({ name }, "no such setting; see docs/configuration.md");
+    logger.warn({ setting: name }, "no such setting; see docs/configuration.md");
   }
   const stopSignal = catchStopSignals();
   // Loaded here, so that the other commands need not load a whole server.
@@ -26,7 +26,7 @@ async function serve(): Promise<void> {
   try {
     process.stdout.write(`tally ready grpc=${grpcAddress}\n`);
     if (!stopSignal.aborted) await once(stopSignal, "abort");
-    logger.info({ reason: String(stopSignal.reason) }, "stopping");
+    logger.info({ reason: stopSignal.reason.message }, "stopping");
   } finally {
     await app.stop();
   }
