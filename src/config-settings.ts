@@ -2,7 +2,7 @@ import {
   byteSize,
   directory,
   duration,
-  hostAndPort,
+  listenAddress,
   oneOf,
   postgresUrl,
   type ValueKind,
@@ -25,7 +25,7 @@ export const SETTINGS = {
   grpcAddress: {
     name: "TALLY_GRPC_ADDRESS",
     default: "127.0.0.1:50051",
-    kind: hostAndPort(),
+    kind: listenAddress(),
     doc: "Where the gRPC port listens. Port 0 takes any free one; `tally ready` tells which.",
   },
   grpcMaxMessageBytes: {

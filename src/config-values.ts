@@ -1,3 +1,5 @@
+import { parseAddress } from "./server/address.js";
+
 /** A kind of setting: which texts it allows and what they mean. Pure. */
 export interface ValueKind<T> {
   /** Completes "must be ...", for people. */
@@ -56,13 +58,19 @@ function parseBytes(text: string): number | undefined {
   return Number(match[1]) * UNIT_BYTES[(match[2] ?? "") as keyof typeof UNIT_BYTES];
 }
 
-/** An address to listen on: a host name or address, a colon, a port; port 0 takes any free one. */
-export function hostAndPort(): ValueKind<string> {
+/** An address to listen on; port 0 takes any free one. Means its text, see `parseAddress`. */
+export function listenAddress(): ValueKind<string> {
   return {
-    allowed: "HOST:PORT with a port from 0 (any free one) to 65535, such as 127.0.0.1:50051",
+    allowed:
+      "HOST:PORT with a port from 0 (any free one) to 65535, such as 127.0.0.1:50051 or " +
+      "[::1]:50051, or unix:/PATH",
     parse(text) {
-      const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text);
-      return match !== null && Number(match[2]) <= 65_535 ? text : undefined;
+      try {
+        parseAddress(text);
+        return text;
+      } catch {
+        return undefined;
+      }
     },
   };
 }

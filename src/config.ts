@@ -5,7 +5,7 @@ import { SETTINGS, type Setting, type SettingValues } from "./config-settings.js
 /** What the environment decides, checked and frozen. Durations in ms, sizes in bytes. */
 export interface Config {
   readonly grpc: {
-    /** HOST:PORT; port 0 takes any free one. */
+    /** HOST:PORT, where port 0 takes any free one, or unix:/PATH; see `parseAddress`. */
     readonly address: string;
     readonly maxMessageBytes: number;
   };

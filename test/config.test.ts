@@ -51,6 +51,11 @@ describe("loadConfig", () => {
     });
   });
 
+  it("takes a unix socket to listen on", () => {
+    const { grpc } = loadConfig({ TALLY_GRPC_ADDRESS: "unix:/run/tally.sock" });
+    expect(grpc.address).to.equal("unix:/run/tally.sock");
+  });
+
   it("takes an empty variable for an unset one", () => {
     expect(loadConfig({ TALLY_LOG_LEVEL: "", DATABASE_URL: "" })).to.deep.equal(loadConfig({}));
   });

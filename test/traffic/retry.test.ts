@@ -41,11 +41,10 @@ describe("createRetrier", () => {
       const retried: RpcError[] = [];
       const retrier = createRetrier({
         retryForMs: 60_000,
-        signal: NEVER,
         onRetry: (cause) => retried.push(cause),
       });
       const call = failing(2, error);
-      expect(await retrier.run(call.run)).to.equal("answer");
+      expect(await retrier.run(call.run, NEVER)).to.equal("answer");
       expect(call.made).to.equal(3);
       expect(retried).to.deep.equal([error, error]);
     });
@@ -62,8 +61,8 @@ describe("createRetrier", () => {
   for (const [name, error] of LASTING) {
     it(`gives up at once on ${name}`, async () => {
       const call = failing(1, error);
-      const retrier = createRetrier({ retryForMs: 60_000, signal: NEVER });
-      expect(await rejection(retrier.run(call.run))).to.equal(error);
+      const retrier = createRetrier({ retryForMs: 60_000 });
+      expect(await rejection(retrier.run(call.run, NEVER))).to.equal(error);
       expect(call.made).to.equal(1);
     });
   }
@@ -71,13 +70,13 @@ describe("createRetrier", () => {
   it("waits as long as the server asks", async () => {
     const error = rpcError(Code.UNAVAILABLE, RetryInfoSchema, { retryDelay: durationFromMs(200) });
     const startedMs = performance.now();
-    await createRetrier({ retryForMs: 60_000, signal: NEVER }).run(failing(1, error).run);
+    await createRetrier({ retryForMs: 60_000 }).run(failing(1, error).run, NEVER);
     expect(performance.now() - startedMs).to.be.within(198, 2_000);
   });
 
   it("gives up when there was no answer for too long, and tells the last error", async () => {
-    const retrier = createRetrier({ retryForMs: 0, signal: NEVER });
-    const error = await rejection(retrier.run(failing(1, rpcError(Code.UNAVAILABLE)).run));
+    const retrier = createRetrier({ retryForMs: 0 });
+    const error = await rejection(retrier.run(failing(1, rpcError(Code.UNAVAILABLE)).run, NEVER));
     expect(error).to.be.instanceOf(ServerGoneError);
     expect(error.message).to.equal("no answer for 0 s; last: UNAVAILABLE: told so");
   });
@@ -86,13 +85,12 @@ describe("createRetrier", () => {
     const stop = new AbortController();
     const retrier = createRetrier({
       retryForMs: 60_000,
-      signal: stop.signal,
       onRetry: () => setImmediate(() => stop.abort()),
     });
     const error = rpcError(Code.UNAVAILABLE, RetryInfoSchema, {
       retryDelay: durationFromMs(3_600_000),
     });
-    const { name } = await rejection(retrier.run(failing(1, error).run));
+    const { name } = await rejection(retrier.run(failing(1, error).run, stop.signal));
     expect(name).to.equal("AbortError");
   });
 });
