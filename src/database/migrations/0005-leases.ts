@@ -29,6 +29,7 @@ async function createGrowLeases(knex: Knex): Promise<void> {
       admitted integer[] := '{}';
       i integer;
       j integer;
+      answer json;
     begin
       insert into budget_periods (budget_id, period_start)
       select w.budget_id, w.period_start
@@ -92,29 +93,30 @@ async function createGrowLeases(knex: Knex): Promise<void> {
       update budget_periods p set leased = p.leased + granted[w.i]
       from json_to_recordset(wanted) as w (i integer, budget_id text, period_start timestamptz)
       where p.budget_id = w.budget_id and p.period_start = w.period_start and granted[w.i] > 0;
-      return (
-        with grown as (
-          update budget_leases l set
-            amount = l.amount + granted[w.i],
-            version = l.version + 1,
-            expire_time = greatest(l.expire_time, w.expire_time)
-          from json_to_recordset(wanted) as w (
-            i integer, budget_id text, period_start timestamptz, expire_time timestamptz)
-          where l.budget_id = w.budget_id and l.period_start = w.period_start
-            and l.replica_id = replica
-          returning w.i, l.*
-        )
-        select json_build_object(
-          'now', clock_timestamp(),
-          'admitted', admitted,
-          'periods', json_agg(json_build_object(
-            'i', g.i, 'lease_id', g.lease_id::text, 'amount', g.amount::text,
-            'version', g.version::text, 'expire_time', g.expire_time,
-            'limit', b.limit_amount::text, 'spent', p.spent::text,
-            'leased', (p.leased)::text) order by g.i))
-        from grown g
-        join budget_periods p on p.budget_id = g.budget_id and p.period_start = g.period_start
-        left join budgets b on b.budget_id = g.budget_id);
+      with grown as (
+        update budget_leases l set
+          amount = l.amount + granted[w.i],
+          version = l.version + 1,
+          expire_time = greatest(l.expire_time, w.expire_time)
+        from json_to_recordset(wanted) as w (
+          i integer, budget_id text, period_start timestamptz, expire_time timestamptz)
+        where l.budget_id = w.budget_id and l.period_start = w.period_start
+          and l.replica_id = replica
+        returning w.i, l.*
+      )
+      select json_build_object(
+        'now', clock_timestamp(),
+        'admitted', admitted,
+        'periods', json_agg(json_build_object(
+          'i', g.i, 'lease_id', g.lease_id::text, 'amount', g.amount::text,
+          'version', g.version::text, 'expire_time', g.expire_time,
+          'limit', b.limit_amount::text, 'spent', p.spent::text,
+          'leased', p.leased::text) order by g.i))
+      into answer
+      from grown g
+      join budget_periods p on p.budget_id = g.budget_id and p.period_start = g.period_start
+      left join budgets b on b.budget_id = g.budget_id;
+      return answer;
     end $$;
   `);
 }
