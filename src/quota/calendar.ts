@@ -39,7 +39,7 @@ interface DateRange {
  * over midnight, the hour that is repeated belongs to the new day. So periods follow each other
  * without gap or overlap, whatever the clocks do.
  *
- * @param atMs - milliseconds since 1970, within the years 1 to 9999
+ * @param atMs - milliseconds since 1970, with or without a fraction, within the years 1 to 9999
  * @throws RangeError for a zone that is none, and for EVERY_N_DAYS without days or anchor
  */
 export function computePeriod(window: BudgetWindow, atMs: number): BudgetPeriod {
@@ -83,7 +83,8 @@ function rangeOfDays(first: Temporal.PlainDate, days: number): DateRange {
 }
 
 function dateAt(atMs: number, timeZone: string): Temporal.PlainDate {
-  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate();
+  const instant = Temporal.Instant.fromEpochMilliseconds(Math.floor(atMs));
+  return instant.toZonedDateTimeISO(timeZone).toPlainDate();
 }
 
 /** Temporal takes the earlier of two midnights, and the end of the gap for one that is skipped. */

@@ -20,7 +20,7 @@ const periodsByDay = new Map<string, BudgetPeriod[]>();
  * The period of a window that holds a moment. Tens of nanoseconds while the same window is asked
  * about the same period, a fifth of a microsecond for a day that was asked about before.
  *
- * @param atMs - milliseconds since 1970, within the years 1 to 9999
+ * @param atMs - milliseconds since 1970, with or without a fraction, within the years 1 to 9999
  * @throws RangeError as {@link computePeriod} does
  */
 export function periodAt(window: BudgetWindow, atMs: number): BudgetPeriod {

@@ -212,6 +212,18 @@ describe("periodAt", () => {
     );
   });
 
+  it("takes a microsecond before midnight for the day before", () => {
+    const window: BudgetWindow = { kind: "DAY", timeZone: "Asia/Kathmandu" };
+    const midnightMs = Date.parse("2026-01-01T18:15:00Z");
+    for (const atMs of [midnightMs - 0.001, midnightMs - 1, midnightMs - 0.999]) {
+      expect(periodAt({ ...window }, atMs).endMs).to.equal(midnightMs);
+    }
+    expect(periodAt(window, midnightMs + 0.001).startMs).to.equal(midnightMs);
+    expect(
+      periodAt({ ...window, kind: "EVERY_N_DAYS", days: 1, anchorMs: 0.5 }, 0.5).startMs,
+    ).to.equal(Date.parse("1969-12-31T18:30:00Z"));
+  });
+
   it("tells apart windows that differ in one thing only", () => {
     const atMs = Date.parse("2026-03-18T12:00:00Z");
     const window = {
