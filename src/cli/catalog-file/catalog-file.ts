@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { isAlias, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { type CatalogDocument, CatalogDocumentSchema } from "../../../gen/tally/v1/catalog_pb.js";
 import { CatalogFileError, type FileProblem } from "./problem.js";
-import { readMessage } from "./read-message.js";
+import { type ReadContext, readMessage } from "./read-message.js";
 
 /** A catalog document that was read from a file. */
 export interface CatalogFile {
@@ -26,21 +26,23 @@ export function readCatalogFile(text: string): CatalogFile {
   const lineCounter = new LineCounter();
   const yaml = parseDocument<Node>(text, { lineCounter, prettyErrors: false });
   const lineAt = (offset: number) => Math.max(1, lineCounter.linePos(offset).line);
+  const lineOfNode = (node: Node) => lineAt(node.range?.[0] ?? 0);
   const problems: FileProblem[] = yaml.errors.map(({ message, pos }) => {
     return { line: lineAt(pos[0]), path: "", text: message };
   });
+  // After any other error the rest is guesswork, and would be full of problems that are none.
+  if (yaml.errors.some(({ code }) => code !== "DUPLICATE_KEY"))
+    throw new CatalogFileError(problems);
   const lines = new Map<string, number>();
-  const lineOfNode = (node: Node) => lineAt(node.range?.[0] ?? 0);
+  const context: ReadContext = {
+    resolve: (node) => (isAlias(node) ? node.resolve(yaml) : node),
+    place: (path, node) => lines.set(path, lineOfNode(node)),
+    report: (path, node, problem) => problems.push({ line: lineOfNode(node), path, text: problem }),
+  };
   const root = yaml.contents;
   const isEmpty = root === null || (isScalar(root) && root.value === null);
-  const fields = isEmpty
-    ? {}
-    : readMessage({ node: root, path: "" }, CatalogDocumentSchema, {
-        resolve: (node) => (isAlias(node) ? node.resolve(yaml) : node),
-        place: (path, node) => lines.set(path, lineOfNode(node)),
-        report: (path, node, problem) =>
-          problems.push({ line: lineOfNode(node), path, text: problem }),
-      });
+  const part = { node: root as Node, path: "" };
+  const fields = isEmpty ? {} : readMessage(part, CatalogDocumentSchema, context);
   if (problems.length > 0) throw new CatalogFileError(problems);
   const document = create(
     CatalogDocumentSchema,
@@ -51,9 +53,11 @@ export function readCatalogFile(text: string): CatalogFile {
 
 /** Goes from a part to what holds it until one is known: a field that is not there has no line. */
 function findLine(lines: ReadonlyMap<string, number>, path: string): number {
-  for (let part = path; part !== ""; part = part.replace(/(^|\.)[^.[]*$|\[[^[]*\]$/, "")) {
+  let part = path;
+  while (part !== "") {
     const line = lines.get(part);
     if (line !== undefined) return line;
+    part = part.slice(0, Math.max(0, part.lastIndexOf("."), part.lastIndexOf("[")));
   }
   return 1;
 }

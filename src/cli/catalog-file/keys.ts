@@ -1,4 +1,5 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence as FieldPresence } from "@bufbuild/protobuf/wkt";
 
 /** What a key of a YAML mapping stands for. */
 export interface KeyMeaning {
@@ -36,6 +37,22 @@ export function knownKeys(message: DescMessage): string[] {
     if (name === undefined) return [field.name];
     return AMOUNT_FIELDS.has(field.name) ? [field.name, name] : [name];
   });
+}
+
+/**
+ * Amounts of money that a mapping has to give, by the names of their fields, with the keys to give
+ * them by. The contract cannot tell a price of 0 from none, so that one which was forgotten would
+ * make its tokens free.
+ */
+export function requiredAmounts(message: DescMessage): ReadonlyMap<string, string> {
+  const required = new Map<string, string>();
+  for (const field of settableFields(message)) {
+    const name = dollarName(field);
+    if (name !== undefined && field.presence === FieldPresence.IMPLICIT) {
+      required.set(field.name, name);
+    }
+  }
+  return required;
 }
 
 function settableFields({ fields }: DescMessage): DescField[] {

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from "yaml";
-import { type KeyMeaning, knownKeys, meaningOf } from "./keys.js";
+import { type KeyMeaning, knownKeys, meaningOf, requiredAmounts } from "./keys.js";
 import {
   readDollars,
   readDuration,
@@ -50,27 +50,30 @@ export function readMessage(part: Part, message: DescMessage, context: ReadConte
     const { name, localName } = meaning.field;
     const other = keysByField.get(name);
     if (other !== undefined) {
-      context.report(path, pair.key, `${key} and ${other} say the same; give one of them`);
+      // The same key twice is an error of YAML already.
+      const text = `${key} and ${other} say the same; give one of them`;
+      if (other !== key) context.report(path, pair.key, text);
       continue;
     }
+    // `key:` with nothing behind it gives nothing.
+    if (pair.value === null || isEmpty(pair.value)) continue;
     keysByField.set(name, key);
     const fieldPath = path === "" ? name : `${path}.${name}`;
     context.place(fieldPath, pair.key);
-    const value = readField(pair, fieldPath, meaning, context);
+    const value = readField({ node: pair.value, path: fieldPath }, meaning, context);
     if (value !== undefined) fields[localName] = value;
+  }
+  for (const [name, key] of requiredAmounts(message)) {
+    if (!keysByField.has(name)) context.report(path, node, `${key} is required; 0 is free`);
   }
   return fields;
 }
 
-/** Undefined for what is empty or wrong. */
-function readField(
-  pair: Pair<Node, Node | null>,
-  path: string,
-  { field, isDollars }: KeyMeaning,
-  context: ReadContext,
-): unknown {
-  const node = pair.value === null ? undefined : resolve(pair.value, path, context);
-  if (node === undefined || isEmpty(node)) return undefined;
+/** Undefined for what is wrong. */
+function readField(part: Part, { field, isDollars }: KeyMeaning, context: ReadContext): unknown {
+  const { path } = part;
+  const node = resolve(part.node, path, context);
+  if (node === undefined) return undefined;
   if (field.fieldKind !== "list") return readValue({ node, path }, field, isDollars, context);
   if (!isSeq<Node>(node)) {
     context.report(path, node, "must be a list");
@@ -126,7 +129,7 @@ function resolve(node: Node, path: string, context: ReadContext): Node | undefin
   return target;
 }
 
-/** `key:` with nothing behind it, or null. */
+/** Nothing, or null. */
 function isEmpty(node: Node): boolean {
   return isScalar(node) && node.value === null;
 }

@@ -61,13 +61,20 @@ export function readEnum(
   return { rule: `must be one of ${names.join(", ")}` };
 }
 
-const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+const TIME = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 
 /** Reads a moment, RFC 3339 with its zone, or a date for midnight in UTC. */
 export function readTime({ text }: YamlScalar): ScalarReading {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  const [, date = ""] = TIME.exec(text) ?? [];
+  const ms = isCalendarDate(date) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(ms)) return { value: timestampFromMs(ms) };
   return { rule: "must be a date or a time with its zone, such as 2026-01-31T09:00:00+01:00" };
+}
+
+/** Date.parse takes the 30th of February for the 2nd of March. */
+function isCalendarDate(date: string): boolean {
+  const ms = Date.parse(date);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
 }
 
 /** Reads a duration with its unit: "90s", "10m". */
