@@ -1,7 +1,7 @@
 import type { Caller } from "./generator.js";
 
 /** How tightly a demo caller is budgeted. */
-export type Allowance = "ample" | "tight" | "prepaid" | "unlimited";
+export type Allowance = "ample" | "tight" | "prepaid" | "nearly-spent" | "unlimited";
 
 /** A caller of the demo, and what it may spend. */
 export interface DemoCaller extends Caller {
@@ -12,25 +12,29 @@ export interface DemoCaller extends Caller {
 export const TIGHT_TEAM = "research";
 /** The team of partners, who spend from prepaid keys. */
 export const PARTNER_TEAM = "partners";
+/** The user who made the prepaid keys. */
+export const PARTNER_USER_ID = "partner-desk";
 /** The user who is exempt from budgets. */
 export const ADMIN_USER_ID = "platform-admin";
 /** The user who may use a single model. */
 export const INTERN_USER_ID = "support-10";
+/** The user who is warned before the budget ends. */
+export const SOFT_USER_ID = "growth-02";
 
 const TEAMS = ["platform", "support", TIGHT_TEAM, "growth"];
 const USERS_PER_TEAM = 10;
 /** Numbers of the users whose budgets are tight, in teams whose own is not. */
 const TIGHT_NUMBERS = [1, 4];
-/** Prepaid balances by key; the second is soon used up. */
+/** Prepaid keys; the balance of the second is soon used up. */
 const PREPAID_KEYS: readonly [apiKeyId: string, allowance: Allowance][] = [
   ["prepaid-acme", "prepaid"],
-  ["prepaid-globex", "tight"],
+  ["prepaid-globex", "nearly-spent"],
   ["prepaid-initech", "prepaid"],
 ];
 
 /**
  * Everybody who sends in the demo, the heaviest first: forty users of four teams with an API
- * key or two each, three partners with prepaid keys, and an admin.
+ * key or two each, three prepaid keys of partners, and an admin.
  *
  * Only callers with ample budgets abandon requests: what a release gives back is free again with
  * the ledger's next heartbeat, so that near a limit the clock would decide who is denied.
@@ -63,8 +67,9 @@ function teamUser(team: string, number: number, rank: number): DemoCaller {
     userId,
     apiKeyIds: number % 3 === 0 ? [`${userId}-laptop`, `${userId}-ci`] : [`${userId}-laptop`],
     team,
-    // Zipf's law, flattened: a few send most of it.
-    weight: 1 / (rank + 2),
+    // Zipf's law, flattened: a few send most of it. The tight team is a small lane, or its
+    // requests, one after the other, would decide how long the demo takes.
+    weight: (team === TIGHT_TEAM ? 0.4 : 1) / (rank + 8),
     abandons: !isTight && team !== TIGHT_TEAM,
     allowance: isTight ? "tight" : "ample",
   };
@@ -72,10 +77,10 @@ function teamUser(team: string, number: number, rank: number): DemoCaller {
 
 function partners(): DemoCaller[] {
   return PREPAID_KEYS.map(([apiKeyId, allowance]) => ({
-    userId: "growth-01",
+    userId: PARTNER_USER_ID,
     apiKeyIds: [apiKeyId],
     team: PARTNER_TEAM,
-    weight: 1 / 10,
+    weight: 1 / 20,
     abandons: false,
     allowance,
   }));

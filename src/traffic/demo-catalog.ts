@@ -21,6 +21,7 @@ import {
   type DemoCaller,
   INTERN_USER_ID,
   PARTNER_TEAM,
+  SOFT_USER_ID,
   TIGHT_TEAM,
 } from "./demo-callers.js";
 import { TRAFFIC_MODELS } from "./models.js";
@@ -28,7 +29,7 @@ import { TRAFFIC_PROVIDERS } from "./trace-catalog.js";
 
 type BudgetInit = MessageInitShape<typeof BudgetSchema>;
 
-/** The budget on everything: SOFT, so that it warns, and counts every record. */
+/** The budget on everything: without a limit, it only counts. */
 export const GLOBAL_BUDGET_ID = "company";
 
 const CENT_NANO_USD = 10_000_000n;
@@ -40,11 +41,12 @@ const USUAL_REQUESTS = 3_000;
 /** Monthly limits and prepaid balances for the usual number of requests, nano-USD. */
 const LIMITS = {
   ample: 50n * DOLLAR_NANO_USD,
-  tight: 60n * CENT_NANO_USD,
+  tight: 150n * CENT_NANO_USD,
   prepaid: 20n * DOLLAR_NANO_USD,
+  "nearly-spent": 75n * CENT_NANO_USD,
   tightTeam: 4n * DOLLAR_NANO_USD,
   provider: 500n * DOLLAR_NANO_USD,
-  company: 20n * DOLLAR_NANO_USD,
+  soft: 75n * CENT_NANO_USD,
 };
 
 /**
@@ -134,7 +136,13 @@ function sharedBudgets(requests: number, nowMs: number): BudgetInit[] {
     {
       budgetId: GLOBAL_BUDGET_ID,
       scope: BudgetScope.GLOBAL,
-      limit: scaled(LIMITS.company, requests),
+      window: MONTH,
+    },
+    {
+      budgetId: `soft-${SOFT_USER_ID}`,
+      scope: BudgetScope.USER,
+      subject: SOFT_USER_ID,
+      limit: scaled(LIMITS.soft, requests),
       window: MONTH,
       enforcement: BudgetEnforcement.SOFT,
     },
