@@ -1,12 +1,20 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
+import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
+import { createCatalogApplier } from "./catalog/apply.js";
 import { createCatalogDirectory } from "./catalog/directory.js";
 import { createCatalogFollower } from "./catalog/follower.js";
+import { createPriceImporter } from "./catalog/price-import.js";
 import { createPriceVersions } from "./catalog/price-versions.js";
+import { createCatalogService } from "./catalog/service.js";
 import type { Config } from "./config.js";
 import { isUnavailable } from "./database/errors.js";
 import { DomainError } from "./errors.js";
+import { createServerInfoStore } from "./operations/server-info-store.js";
+import { createOperationsService } from "./operations/service.js";
+import { createLedgerVerifier } from "./operations/verify.js";
+import { createVerifyStore } from "./operations/verify-store.js";
 import { createPriceBook } from "./pricing/price-book.js";
 import { createWarnLimiter } from "./pricing/warn-limiter.js";
 import { createChecker } from "./quota/check.js";
@@ -15,8 +23,9 @@ import { createLedgerStore, fromLeaseJson } from "./quota/ledger-store.js";
 import { createReservationIdCodec } from "./quota/reservation-id.js";
 import { createQuotaService, decodeReservation } from "./quota/service.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
-import { createHealth } from "./server/health.js";
 import type { ServiceImplementation } from "./server/handler.js";
+import { createHealth } from "./server/health.js";
+import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
 import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
@@ -24,7 +33,7 @@ import { selectPayload } from "./usage/privacy.js";
 import { createRecorder } from "./usage/recorder.js";
 import { createUsageService } from "./usage/service.js";
 import { createUsageStore } from "./usage/usage-store.js";
-
+import { readVersion } from "./version.js";
 
 /** Tally in this process. */
 export interface App {
@@ -65,7 +74,9 @@ export function createApp(config: Config, { logger }: { readonly logger: Logger 
       const catalog = await startCatalog(context, stops);
       const quota = await startQuota(context, catalog, stops);
       const usage = await startUsage(context, catalog, quota, stops);
-      return await startServer(context, [usage, quota.service], stops);
+      const operations = createOperations(context);
+      const services = [usage, quota.service, catalog.service, operations];
+      return await startServer(context, services, stops);
     } catch (error) {
       await stop();
       throw error;
@@ -93,7 +104,12 @@ async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
   });
   stops.push(() => follower.stop());
   await follower.start();
-  return { directory, priceBook, priceVersions, follower };
+  const refresh = follower.refresh;
+  const service = createCatalogService({
+    applier: createCatalogApplier({ database, refresh, logger }),
+    importer: createPriceImporter({ database, refresh, logger }),
+  });
+  return { directory, priceBook, priceVersions, service };
 }
 
 async function startQuota(context: AppContext, { directory, priceBook }: Catalog, stops: Stop[]) {
@@ -147,6 +163,21 @@ async function startUsage(
     decodeReservation: (id) => decodeReservation(codec, id),
     selectPayload: (payload) => selectPayload(payload, directory.settings),
     priceVersion: (version) => priceVersions.find(version),
+    itemViolations: (request, path, further) =>
+      allViolations(validateMessage(RecordUsageRequestSchema, request, path), further),
+  });
+}
+
+function createOperations({ storage, replicaId }: AppContext): ServiceImplementation {
+  return createOperationsService({
+    verifier: createLedgerVerifier(createVerifyStore(storage.database)),
+    store: createServerInfoStore(storage.database),
+    info: {
+      version: readVersion(),
+      startTimeMs: Date.now(),
+      replicaId,
+      isEmbedded: storage.isEmbedded,
+    },
   });
 }
 

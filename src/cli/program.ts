@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { readVersion } from "../version.js";
+import { registerCatalogCommands } from "./catalog.js";
 import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerReplayCommand } from "./replay.js";
@@ -15,6 +16,7 @@ export function createProgram(): Command {
   registerServeCommand(program);
   registerDemoCommand(program);
   registerReplayCommand(program);
+  registerCatalogCommands(program);
   registerMigrateCommand(program);
   return program;
 }

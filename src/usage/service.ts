@@ -10,7 +10,7 @@ import { DomainError, type FieldViolation, invalidFields } from "../errors.js";
 import type { PriceVersion } from "../pricing/price.js";
 import type { Reservation } from "../quota/reservation.js";
 import type { CallContext } from "../server/context.js";
-import { implement, type ServiceImplementation } from "../server/handler.js";
+import { implement, type ServiceHandlers, type ServiceImplementation } from "../server/handler.js";
 import { conflictPolicyOf, fromProtoUsageInput, type SubmissionDefaults } from "./from-proto.js";
 import type { Recorder } from "./recorder.js";
 import { usageViolations } from "./rules.js";
@@ -27,17 +27,15 @@ export interface UsageServiceParts extends SubmissionDefaults {
   /** What is stored of headers and bodies by the settings of now. */
   readonly selectPayload: (payload: UsagePayload) => UsagePayload | undefined;
   readonly priceVersion: (version: bigint) => Promise<PriceVersion | undefined>;
-  /** Every rule that one request of a batch breaks; the transport checks calls with one request. */
-  readonly validateItem: (request: RecordUsageRequest, path: string) => FieldViolation[];
-}
-
-/** The rules of one request beyond those of the contract; "" or "requests[3]." before its fields. */
-export function recordUsageViolations(
-  request: RecordUsageRequest,
-  nowUs: number,
-  prefix = "",
-): FieldViolation[] {
-  return request.usage ? usageViolations(request.usage, `${prefix}usage`, nowUs) : [];
+  /**
+   * The contract's rules that one request of a batch breaks, and the further ones given, with each
+   * field under `path`. A call with one request is checked by the transport.
+   */
+  readonly itemViolations: (
+    request: RecordUsageRequest,
+    path: string,
+    further: readonly FieldViolation[],
+  ) => FieldViolation[];
 }
 
 /** Makes the UsageRecorder service. */
@@ -69,7 +67,12 @@ export function createUsageService(
     context: CallContext,
   ): Promise<MessageInitShape<typeof BatchRecordUsageResultSchema>> {
     try {
-      const violations = parts.validateItem(request, `requests[${index}]`);
+      const path = `requests[${index}]`;
+      const violations = parts.itemViolations(
+        request,
+        path,
+        furtherViolations(request, `${path}.`),
+      );
       if (violations.length > 0) throw invalidFields(violations);
       return { result: { case: "response", value: await record(request, context) } };
     } catch (error) {
@@ -77,11 +80,15 @@ export function createUsageService(
     }
   }
 
+  function furtherViolations({ usage }: RecordUsageRequest, prefix: string): FieldViolation[] {
+    return usage ? usageViolations(usage, `${prefix}usage`, parts.nowUs()) : [];
+  }
+
   async function priceOf({ priceVersion }: { priceVersion: bigint | undefined }) {
     return priceVersion === undefined ? undefined : await parts.priceVersion(priceVersion);
   }
 
-  return implement(UsageRecorder, {
+  const handlers: ServiceHandlers<typeof UsageRecorder> = {
     recordUsage: record,
     async batchRecordUsage({ requests }, context) {
       const results = requests.map((request, index) => recordItem(request, index, context));
@@ -90,15 +97,15 @@ export function createUsageService(
     async getUsage({ requestId, view }) {
       const [found] = await parts.store.read([requestId]);
       if (!found) throw notFound(requestId);
+      const record = toProtoUsageRecord(found, await priceOf(found));
       const payload =
         view === UsageView.FULL ? await parts.store.readPayload(requestId) : undefined;
-      return {
-        record: {
-          ...toProtoUsageRecord(found, await priceOf(found)),
-          ...(payload && { payload: toProtoPayload(payload) }),
-        },
-      };
+      if (payload) record.payload = toProtoPayload(payload);
+      return { record };
     },
+  };
+  return implement(UsageRecorder, handlers, {
+    recordUsage: (request) => furtherViolations(request, ""),
   });
 }
 

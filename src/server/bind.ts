@@ -1,0 +1,159 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import { malformedRequest } from "../errors.js";
+import type { CallContext } from "./context.js";
+import type { CallGuard } from "./guards.js";
+import type {
+  BidiStreamingHandler,
+  RequestRule,
+  ServerStreamingHandler,
+  ServiceImplementation,
+  UnaryHandler,
+} from "./handler.js";
+import { assertValid } from "./validate.js";
+
+/** A method that answers one request with one response, ready for any transport. */
+export interface BoundUnary {
+  readonly kind: "unary";
+  readonly method: DescMethod;
+  /** "tally.v1.QuotaChecker/CheckQuota". */
+  readonly name: string;
+  /**
+   * Guards, decoding, validation and handler, in this order. Answers at once when nothing had
+   * to be waited for: a promise or two cost a tenth of a call that is answered from memory.
+   *
+   * @param read - decodes the request; called at most once.
+   * @throws what any of them throws, or rejects with it.
+   */
+  answer(read: () => Message, context: CallContext): Message | Promise<Message>;
+}
+
+/** A method that answers with a stream, ready for any transport. */
+export interface BoundStream {
+  readonly kind: "stream";
+  readonly method: DescMethod;
+  readonly name: string;
+  /** As {@link BoundUnary.answer}; every request of the stream is validated. */
+  answer(requests: AsyncIterable<Message>, context: CallContext): AsyncIterable<Message>;
+}
+
+/** A method with its guards, validation and handler. */
+export type BoundMethod = BoundUnary | BoundStream;
+
+type AnyUnary = UnaryHandler<DescMessage, DescMessage>;
+type AnyServerStreaming = ServerStreamingHandler<DescMessage, DescMessage>;
+type AnyBidiStreaming = BidiStreamingHandler<DescMessage, DescMessage>;
+
+/** Every method of the service that has a handler; transports answer UNIMPLEMENTED for others. */
+export function bindService(
+  { service, handlers, rules }: ServiceImplementation,
+  guards: readonly CallGuard[],
+): BoundMethod[] {
+  return service.methods.flatMap((method) => {
+    const handler: unknown = handlers[method.localName];
+    const rule = rules[method.localName];
+    return handler === undefined ? [] : [bindMethod({ method, guards, rule }, handler)];
+  });
+}
+
+/** What is bound to a handler. */
+interface MethodParts {
+  readonly method: DescMethod;
+  readonly guards: readonly CallGuard[];
+  readonly rule: RequestRule<DescMessage> | undefined;
+}
+
+function bindMethod(parts: MethodParts, handler: unknown): BoundMethod {
+  const { method } = parts;
+  const name = `${method.parent.typeName}/${method.name}`;
+  switch (method.methodKind) {
+    case "unary":
+      return bindUnary(parts, name, handler as AnyUnary);
+    case "server_streaming":
+      return bindStream(parts, name, fromSingle(handler as AnyServerStreaming));
+    case "bidi_streaming":
+      return bindStream(parts, name, handler as AnyBidiStreaming);
+    case "client_streaming":
+      throw new Error(`${name}: client streaming is not supported`);
+  }
+}
+
+function bindUnary(
+  { method, guards, rule }: MethodParts,
+  name: string,
+  handler: AnyUnary,
+): BoundUnary {
+  const toResponse = (response: MessageInitShape<DescMessage>) => create(method.output, response);
+  function handle(read: () => Message, context: CallContext): Message | Promise<Message> {
+    const request = read();
+    assertValid(method.input, request, rule);
+    const response = handler(request, context);
+    return response instanceof Promise ? response.then(toResponse) : toResponse(response);
+  }
+  return {
+    kind: "unary",
+    method,
+    name,
+    answer(read, context) {
+      const admission = admit(guards, context);
+      return admission === undefined
+        ? handle(read, context)
+        : admission.then(() => handle(read, context));
+    },
+  };
+}
+
+/** Runs the guards in order; undefined when none of them had to wait. */
+function admit(guards: readonly CallGuard[], context: CallContext): Promise<void> | undefined {
+  let admission: Promise<void> | undefined;
+  for (const guard of guards) {
+    if (admission === undefined) admission = guard(context) ?? undefined;
+    else admission = admission.then(() => guard(context));
+  }
+  return admission;
+}
+
+function bindStream(
+  { method, guards, rule }: MethodParts,
+  name: string,
+  handler: AnyBidiStreaming,
+): BoundStream {
+  return {
+    kind: "stream",
+    method,
+    name,
+    async *answer(requests, context) {
+      await admit(guards, context);
+      for await (const response of handler(validated(method.input, requests, rule), context)) {
+        yield create(method.output, response);
+      }
+    },
+  };
+}
+
+async function* validated(
+  schema: DescMessage,
+  requests: AsyncIterable<Message>,
+  rule: RequestRule<DescMessage> | undefined,
+): AsyncGenerator<Message> {
+  for await (const request of requests) {
+    assertValid(schema, request, rule);
+    yield request;
+  }
+}
+
+/** A stream of responses to one request; a transport sees to it that there is no second one. */
+function fromSingle(handler: AnyServerStreaming): AnyBidiStreaming {
+  return async function* (requests, context) {
+    for await (const request of requests) {
+      yield* handler(request, context);
+      return;
+    }
+    throw malformedRequest("the call has no request message");
+  };
+}

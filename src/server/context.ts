@@ -1,0 +1,142 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Status } from "../../gen/google/rpc/status_pb.js";
+import { cancelled, type DomainError, deadlineExceeded, shuttingDown } from "../errors.js";
+import { type ErrorClassifier, toDomainError, toStatus } from "./errors.js";
+import type { FailureLog } from "./failure-log.js";
+
+/** What a handler knows about the call that it answers. */
+export interface CallContext {
+  /** Service and method: "tally.v1.QuotaChecker/CheckQuota". */
+  readonly method: string;
+  /** The caller's `x-request-id`, or one made for this call. */
+  readonly requestId: string;
+  /**
+   * Aborts when the caller went away or the deadline passed, and for streaming calls also when
+   * the server begins to stop. Its reason is a DomainError.
+   */
+  readonly signal: AbortSignal;
+  /** When the caller stops waiting. Undefined: never. */
+  readonly deadline: Date | undefined;
+  /** Writes the request id and the method with every line. */
+  readonly logger: Logger;
+  /** Address of the caller, "127.0.0.1:4711", or "unknown". */
+  readonly peer: string;
+  /** A header of the request by its lower-case name; the first, when it came repeatedly. */
+  header(name: string): string | undefined;
+  /**
+   * The public form of an error, for one item of a batch. The cause of a defect, or of a
+   * database that is away, is logged.
+   */
+  toStatus(error: unknown): Status;
+  /** @throws DomainError when nobody waits for the answer any more. */
+  throwIfOver(): void;
+}
+
+/** What a transport knows about one call. Everything is asked for only when it is needed. */
+export interface TransportCall {
+  header(name: string): string | undefined;
+  peer(): string;
+  /** Milliseconds since the epoch; Infinity for none. */
+  deadlineMs(): number;
+  /** Whether the caller went away, or the deadline passed, before the call was answered. */
+  isCancelled(): boolean;
+  /** Calls the listener once when the call is over, answered or cancelled. */
+  onEnd(listener: () => void): void;
+}
+
+/** What all calls of a server have in common. */
+export interface ServerContext {
+  readonly logger: Logger;
+  readonly failures: FailureLog;
+  readonly classify: ErrorClassifier | undefined;
+  /** Aborts when the server begins to stop. */
+  readonly draining: AbortSignal;
+}
+
+/** Visible ASCII, so that a caller cannot break log lines or headers with it. */
+const SANE_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The context of one call; what a handler does not ask for is never made. */
+export class LazyCallContext implements CallContext {
+  private cachedRequestId: string | undefined;
+  private cachedLogger: Logger | undefined;
+  private controller: AbortController | undefined;
+
+  constructor(
+    readonly method: string,
+    private readonly call: TransportCall,
+    private readonly server: ServerContext,
+    private readonly isStreaming: boolean,
+  ) {}
+
+  get requestId(): string {
+    if (this.cachedRequestId === undefined) {
+      const given = this.call.header("x-request-id");
+      this.cachedRequestId =
+        given !== undefined && SANE_REQUEST_ID.test(given) ? given : randomUUID();
+    }
+    return this.cachedRequestId;
+  }
+
+  get logger(): Logger {
+    this.cachedLogger ??= this.server.logger.child({
+      requestId: this.requestId,
+      method: this.method,
+    });
+    return this.cachedLogger;
+  }
+
+  get deadline(): Date | undefined {
+    const deadlineMs = this.call.deadlineMs();
+    return Number.isFinite(deadlineMs) ? new Date(deadlineMs) : undefined;
+  }
+
+  get peer(): string {
+    return this.call.peer();
+  }
+
+  get signal(): AbortSignal {
+    this.controller ??= this.createController();
+    return this.controller.signal;
+  }
+
+  header(name: string): string | undefined {
+    return this.call.header(name);
+  }
+
+  toStatus(error: unknown): Status {
+    const domainError = toDomainError(error, this.requestId, this.server.classify);
+    this.server.failures.report(domainError, this.server.logger, () => this.logger);
+    return toStatus(domainError, this.requestId);
+  }
+
+  throwIfOver(): void {
+    if (this.call.deadlineMs() <= Date.now()) throw deadlineExceeded();
+    if (this.call.isCancelled()) throw cancelled();
+  }
+
+  private createController(): AbortController {
+    const controller = new AbortController();
+    const abortIfCancelled = () => {
+      if (this.call.isCancelled()) controller.abort(this.cancelReason());
+    };
+    abortIfCancelled();
+    this.call.onEnd(abortIfCancelled);
+    if (this.isStreaming) this.abortOnDrain(controller);
+    return controller;
+  }
+
+  private abortOnDrain(controller: AbortController): void {
+    const { draining } = this.server;
+    const abort = () => controller.abort(shuttingDown());
+    if (draining.aborted) abort();
+    draining.addEventListener("abort", abort, { once: true });
+    // A server outlives its calls: without this it would hold on to all of them.
+    this.call.onEnd(() => draining.removeEventListener("abort", abort));
+  }
+
+  private cancelReason(): DomainError {
+    return this.call.deadlineMs() <= Date.now() ? deadlineExceeded() : cancelled();
+  }
+}

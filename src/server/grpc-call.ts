@@ -1,0 +1,52 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { Metadata, type StatusObject } from "@grpc/grpc-js";
+import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
+import type { TransportCall } from "./context.js";
+
+/** Trailer that carries a `google.rpc.Status`, details included, beside code and message. */
+export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
+
+/** The parts that all kinds of calls of grpc-js have in common. */
+export interface ServerCall {
+  readonly cancelled: boolean;
+  readonly metadata: Metadata;
+  getPeer(): string;
+  getDeadline(): Date | number;
+  once(event: "cancelled", listener: () => void): unknown;
+}
+
+/** One call of grpc-js, as a context asks about it. */
+export class GrpcCall implements TransportCall {
+  /** Set when the answer is given: grpc-js reports the end of every call as a cancellation. */
+  answered = false;
+
+  constructor(private readonly call: ServerCall) {}
+
+  header(name: string): string | undefined {
+    const [value] = this.call.metadata.get(name);
+    return typeof value === "string" ? value : undefined;
+  }
+
+  peer(): string {
+    return this.call.getPeer();
+  }
+
+  deadlineMs(): number {
+    return Number(this.call.getDeadline());
+  }
+
+  isCancelled(): boolean {
+    return this.call.cancelled && !this.answered;
+  }
+
+  onEnd(listener: () => void): void {
+    this.call.once("cancelled", listener);
+  }
+}
+
+/** A status as grpc-js sends it, with its details. */
+export function toGrpcStatus(status: Status): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(STATUS_DETAILS_KEY, Buffer.from(toBinary(StatusSchema, status)));
+  return { code: status.code, details: status.message, metadata };
+}

@@ -1,0 +1,35 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { handleUnaryCall } from "@grpc/grpc-js";
+import { encodeMessage } from "../wire.js";
+import type { BoundUnary } from "./bind.js";
+import { LazyCallContext, type ServerContext } from "./context.js";
+import { decodeRequest } from "./decode.js";
+import { GrpcCall, toGrpcStatus } from "./grpc-call.js";
+
+/** Serves a unary method of grpc-js whose messages are left as bytes. Never throws. */
+export function unaryHandler(
+  { method, name, answer }: BoundUnary,
+  server: ServerContext,
+): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    const grpcCall = new GrpcCall(call);
+    const context = new LazyCallContext(name, grpcCall, server, false);
+    const fail = (error: unknown) => {
+      const status = toGrpcStatus(context.toStatus(error));
+      grpcCall.answered = true;
+      callback(status);
+    };
+    const succeed = (response: Message) => {
+      const bytes = encodeMessage(method.output, response);
+      grpcCall.answered = true;
+      callback(null, bytes);
+    };
+    try {
+      const response = answer(() => decodeRequest(method.input, call.request), context);
+      if (response instanceof Promise) response.then(succeed).catch(fail);
+      else succeed(response);
+    } catch (error) {
+      fail(error);
+    }
+  };
+}
