@@ -69,7 +69,7 @@ function teamUser(team: string, number: number, rank: number): DemoCaller {
     team,
     // Zipf's law, flattened: a few send most of it. The tight team is a small lane, or its
     // requests, one after the other, would decide how long the demo takes.
-    weight: (team === TIGHT_TEAM ? 0.4 : 1) / (rank + 8),
+    weight: (team === TIGHT_TEAM ? 0.25 : 1) / (rank + 12),
     abandons: !isTight && team !== TIGHT_TEAM,
     allowance: isTight ? "tight" : "ample",
   };

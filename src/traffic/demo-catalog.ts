@@ -44,7 +44,7 @@ const LIMITS = {
   tight: 150n * CENT_NANO_USD,
   prepaid: 20n * DOLLAR_NANO_USD,
   "nearly-spent": 75n * CENT_NANO_USD,
-  tightTeam: 4n * DOLLAR_NANO_USD,
+  tightTeam: 3n * DOLLAR_NANO_USD,
   provider: 500n * DOLLAR_NANO_USD,
   soft: 75n * CENT_NANO_USD,
 };
