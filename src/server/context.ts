@@ -62,13 +62,17 @@ export class LazyCallContext implements CallContext {
   private cachedRequestId: string | undefined;
   private cachedLogger: Logger | undefined;
   private controller: AbortController | undefined;
+  /** Undefined when nobody wants to know how long calls take. */
+  private readonly startedMs: number | undefined;
 
   constructor(
     readonly method: string,
     private readonly call: TransportCall,
     private readonly server: ServerContext,
     private readonly isStreaming: boolean,
-  ) {}
+  ) {
+    this.startedMs = server.logger.isLevelEnabled("debug") ? performance.now() : undefined;
+  }
 
   get requestId(): string {
     if (this.cachedRequestId === undefined) {
@@ -114,6 +118,12 @@ export class LazyCallContext implements CallContext {
   throwIfOver(): void {
     if (this.call.deadlineMs() <= Date.now()) throw deadlineExceeded();
     if (this.call.isCancelled()) throw cancelled();
+  }
+
+  /** Writes down that the call was answered well, when debugging. */
+  logAnswered(): void {
+    if (this.startedMs === undefined) return;
+    this.logger.debug({ durationMs: performance.now() - this.startedMs }, "call answered");
   }
 
   private createController(): AbortController {

@@ -11,7 +11,8 @@ import { LazyCallContext, type ServerContext } from "./context.js";
 import { toStatus } from "./errors.js";
 import { GrpcCall, STATUS_DETAILS_KEY, toGrpcStatus } from "./grpc-call.js";
 
-type PartialStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+type SendStatus = ServerInterceptingCallInterface["sendStatus"];
+type PartialStatus = Parameters<SendStatus>[0];
 
 /**
  * grpc-js answers some calls itself: frames that hold no message, broken compression, messages
@@ -19,9 +20,14 @@ type PartialStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0
  * details; this gives those answers the form that all our errors have.
  */
 export function explainAnswersOfGrpcJs(maxReceiveMessageBytes: number): ServerInterceptor {
+  let send: SendStatus | undefined;
+  // One function for all calls: a closure for each was measured at a tenth of an empty call.
+  function sendExplained(this: ServerInterceptingCallInterface, status: PartialStatus): void {
+    send?.call(this, explain(status, maxReceiveMessageBytes));
+  }
   return (_method, call) => {
-    const send = call.sendStatus.bind(call);
-    call.sendStatus = (status) => send(explain(status, maxReceiveMessageBytes));
+    send ??= call.sendStatus;
+    call.sendStatus = sendExplained;
     // Wrapping the call would be the usual way; its own statuses do not pass a wrapper.
     return call as ServerInterceptingCall;
   };

@@ -54,6 +54,7 @@ function serve(
     () => {
       grpcCall.answered = true;
       call.end();
+      context.logAnswered();
     },
     (error: unknown) => {
       const status = toGrpcStatus(context.toStatus(error));

@@ -23,6 +23,7 @@ export function unaryHandler(
       const bytes = encodeMessage(method.output, response);
       grpcCall.answered = true;
       callback(null, bytes);
+      context.logAnswered();
     };
     try {
       const response = answer(() => decodeRequest(method.input, call.request), context);

@@ -1,6 +1,15 @@
 import { setMaxListeners } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServerOptions,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import { installTextEncoding } from "../wire.js";
 import { formatAddress, parseAddress } from "./address.js";
@@ -31,6 +40,8 @@ export interface GrpcServerOptions {
   readonly classify?: ErrorClassifier;
   /** Default {@link defaultGuards}. */
   readonly guards?: readonly CallGuard[];
+  /** Whether clients may ask for the contract by server reflection. Default true. */
+  readonly reflection?: boolean;
   /** Largest request, in bytes. Default 4 MiB, which is what gRPC clients expect. */
   readonly maxReceiveMessageBytes?: number;
   /** Calls at the same time on one connection; more wait at the client. Default 1000. */
@@ -73,6 +84,8 @@ const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Makes a server with the services, health and reflection; nothing listens before `start`. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   installTextEncoding();
+  // It would print headers that it cannot read to the console, credentials among them.
+  setLogVerbosity(logVerbosity.NONE);
   const draining = new AbortController();
   // Every streaming call listens to it.
   setMaxListeners(0, draining.signal);
@@ -138,9 +151,11 @@ function toGrpcOptions(options: GrpcServerOptions): ServerOptions {
 
 function registerServices(server: Server, options: GrpcServerOptions, context: ServerContext) {
   const services = [...options.services, options.health.implementation];
-  const all = [...services, ...createReflection(services.map(({ service }) => service))];
+  if (options.reflection ?? true) {
+    services.push(...createReflection(services.map(({ service }) => service)));
+  }
   const guards = options.guards ?? defaultGuards;
-  for (const implementation of all) {
+  for (const implementation of services) {
     for (const method of bindService(implementation, guards)) register(server, method, context);
   }
   answerUnknownMethods(server, context);
@@ -149,15 +164,24 @@ function registerServices(server: Server, options: GrpcServerOptions, context: S
 /** Messages pass grpc-js as bytes, so that what does not decode is our error and not its own. */
 function register(server: Server, bound: BoundMethod, context: ServerContext): void {
   const path = `/${bound.name}`;
-  if (bound.kind === "unary") {
-    server.register(path, unaryHandler(bound, context), passThrough, passThrough, "unary");
-  } else if (bound.method.methodKind === "server_streaming") {
-    const handler = serverStreamingHandler(bound, context);
-    server.register(path, handler, passThrough, passThrough, "serverStream");
-  } else {
-    const handler = bidiStreamingHandler(bound, context);
-    server.register(path, handler, passThrough, passThrough, "bidi");
-  }
+  const [handler, type] = toGrpcHandler(bound, context);
+  const isNew = server.register<Buffer, Buffer>(path, handler, passThrough, passThrough, type);
+  if (!isNew) throw new Error(`${bound.name} has two implementations`);
+}
+
+type GrpcHandler =
+  | handleUnaryCall<Buffer, Buffer>
+  | handleServerStreamingCall<Buffer, Buffer>
+  | handleBidiStreamingCall<Buffer, Buffer>;
+
+function toGrpcHandler(
+  bound: BoundMethod,
+  context: ServerContext,
+): [GrpcHandler, "unary" | "serverStream" | "bidi"] {
+  if (bound.kind === "unary") return [unaryHandler(bound, context), "unary"];
+  return bound.method.methodKind === "server_streaming"
+    ? [serverStreamingHandler(bound, context), "serverStream"]
+    : [bidiStreamingHandler(bound, context), "bidi"];
 }
 
 function passThrough(bytes: Buffer): Buffer {

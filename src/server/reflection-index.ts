@@ -23,12 +23,19 @@ export interface ReflectionIndex {
   withImports(file: DescFile): readonly Uint8Array[];
 }
 
-/** Reads the descriptors of the services once. */
-export function createReflectionIndex(services: readonly DescService[]): ReflectionIndex {
+/**
+ * Reads the descriptors once.
+ *
+ * @param further - files that no service imports, and clients ask for all the same.
+ */
+export function createReflectionIndex(
+  services: readonly DescService[],
+  further: readonly DescFile[],
+): ReflectionIndex {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
   const extensions = new Map<string, Map<number, DescFile>>();
-  for (const { file } of services) {
+  for (const file of [...services.map((service) => service.file), ...further]) {
     for (const reached of reachableFiles(file)) files.set(reached.proto.name, reached);
   }
   for (const file of files.values()) {

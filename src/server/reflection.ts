@@ -1,7 +1,9 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { Code } from "../../gen/google/rpc/code_pb.js";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { file_tally_v1_error_reason } from "../../gen/tally/v1/error_reason_pb.js";
 import { toAscii } from "../ascii.js";
 import { implement, type ServiceImplementation } from "./handler.js";
 import { createReflectionIndex, type ReflectionIndex } from "./reflection-index.js";
@@ -26,6 +28,9 @@ type Answer =
     }
   | { case: "errorResponse"; value: { errorCode: number; errorMessage: string } };
 
+/** What the details of errors are written in: without it clients show them as bytes. */
+const ERROR_FILES = [file_google_rpc_error_details, file_tally_v1_error_reason];
+
 const MAX_ERROR_LENGTH = 300;
 
 /**
@@ -36,7 +41,7 @@ const MAX_ERROR_LENGTH = 300;
  */
 export function createReflection(services: readonly DescService[]): ServiceImplementation[] {
   const described = [...services, ServerReflection, ServerReflectionV1Alpha];
-  const index = createReflectionIndex(described);
+  const index = createReflectionIndex(described, ERROR_FILES);
   return [
     implement(ServerReflection, {
       serverReflectionInfo: (requests) => answerAll(index, requests),

@@ -82,10 +82,17 @@ function toFieldViolation(
   if (blamed !== undefined) {
     return { field: join(prefix, [...violation.field, ...blamed.path]), description: blamed.rule };
   }
+  const rule = READABLE_RULES.get(violation.message) ?? violation.message;
   const shown = violation.forKey ? showKey(violation.field) : show(value);
-  const suffix = shown === undefined ? "" : ` (was ${shown})`;
-  return { field: join(prefix, violation.field), description: `${violation.message}${suffix}` };
+  const description = shown === undefined ? rule : `${rule} (was ${shown})`;
+  return { field: join(prefix, violation.field), description };
 }
+
+/** The texts of rules that say what they mean only to those who read regular expressions. */
+const READABLE_RULES = new Map([
+  ["does not match regex pattern `^[^\\x00]*$`", "must not contain NUL"],
+  ["does not match regex pattern `^[^\\x00=]*$`", 'must not contain NUL or "="'],
+]);
 
 /** A rule over several fields names the one to blame at the start of its text: "user_id: ...". */
 const BLAME = /^([a-z][a-z0-9_]*): (.+)$/s;
