@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
-import type { Database } from "../database/database.js";
+import type { Database, Transaction } from "../database/database.js";
 import { invalidFields } from "../errors.js";
-import { lockCatalog } from "./catalog-lock.js";
 import type { CatalogRows } from "./catalog-rows.js";
+import { lockCatalog } from "./catalog-store.js";
 import { type CatalogDiff, diffCatalog } from "./diff.js";
 import type { CatalogDocument } from "./document.js";
 import { rowsOf } from "./document-rows.js";
@@ -58,7 +58,7 @@ export function createCatalogApplier(options: CatalogApplierOptions): CatalogApp
 }
 
 async function compare(
-  trx: Parameters<typeof readDocumentState>[0],
+  trx: Transaction,
   document: CatalogDocument,
   locking: boolean,
 ): Promise<CatalogDiff> {

@@ -1,5 +1,4 @@
 import type { PriceBook } from "../pricing/price-book.js";
-import type { CatalogSnapshot, CollectionRead } from "./catalog-snapshot.js";
 import type { UnreadableRow } from "./catalog-table.js";
 import type {
   CatalogCollection,
@@ -10,6 +9,7 @@ import type {
 import { createPriceShelf } from "./price-shelf.js";
 import type { PriceVersions } from "./price-versions.js";
 import { resolveSettings } from "./settings.js";
+import type { CatalogSnapshot, CollectionRead } from "./snapshot-store.js";
 
 /** Where the catalog is shown. */
 export interface CatalogPublisherOptions {

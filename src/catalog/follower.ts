@@ -6,8 +6,8 @@ import { createNotificationListener } from "../database/listen.js";
 import { withRetry } from "../database/retry.js";
 import { type CatalogPublisherOptions, createCatalogPublisher } from "./catalog-publisher.js";
 import { ALL_ROWS, type CatalogRows, mergeRows, parseNotification } from "./catalog-rows.js";
-import { readSnapshot } from "./catalog-snapshot.js";
 import type { UnreadableRow } from "./catalog-table.js";
+import { readSnapshot } from "./snapshot-store.js";
 
 /** Options of {@link createCatalogFollower}. */
 export interface CatalogFollowerOptions extends CatalogPublisherOptions {

@@ -1,13 +1,11 @@
-import type { Knex } from "knex";
 import type { Logger } from "pino";
-import type { Database } from "../database/database.js";
+import type { Database, Transaction } from "../database/database.js";
 import { invalidFields, violation } from "../errors.js";
 import { type GenaiCollection, loadGenaiCollection } from "../pricing/genai-collection.js";
 import { importGenaiPrices, type SkippedImport } from "../pricing/genai-prices.js";
 import { SNAPSHOT_NAMES } from "../pricing/genai-snapshots.js";
-import { lockCatalog } from "./catalog-lock.js";
 import type { CatalogRows } from "./catalog-rows.js";
-import { readTable } from "./catalog-store.js";
+import { lockCatalog, readTable } from "./catalog-store.js";
 import { diffCollection } from "./diff.js";
 import { modelTable } from "./model-table.js";
 import { formatPriceId } from "./price-id.js";
@@ -76,7 +74,7 @@ export function createPriceImporter(options: PriceImporterOptions): PriceImporte
     const offered = prices.map(({ model, provider = "", effectiveFromMs = null, price }) => {
       return { model, provider, effectiveTimeMs: effectiveFromMs, price, source: SOURCE };
     });
-    const work = (trx: Knex.Transaction) => writeOffered(trx, offered, dryRun);
+    const work = (trx: Transaction) => writeOffered(trx, offered, dryRun);
     const { changedModels, ...counts } = await database.transaction(work);
     if (changedModels.size > 0) await refresh(new Map([["model_prices", changedModels]]));
     const collectionVersion = collection.version;
@@ -97,11 +95,7 @@ function refuseUnknown({ providers }: GenaiCollection, providerIds: readonly str
   if (violations.length > 0) throw invalidFields(violations);
 }
 
-async function writeOffered(
-  trx: Knex.Transaction,
-  offered: readonly PriceEntry[],
-  dryRun: boolean,
-) {
+async function writeOffered(trx: Transaction, offered: readonly PriceEntry[], dryRun: boolean) {
   if (!dryRun) await lockCatalog(trx);
   const { entries: current } = await readPrices(trx);
   const wanted = withoutOperators(offered, current);

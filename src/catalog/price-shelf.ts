@@ -1,6 +1,6 @@
 import type { PriceVersion } from "../pricing/price.js";
-import type { CollectionRead } from "./catalog-snapshot.js";
 import { formatPriceId, toPriceVersion } from "./price-id.js";
+import type { CollectionRead } from "./snapshot-store.js";
 import type { ModelPrice } from "./types.js";
 
 /** Knows which prices the price book holds, since reads are by model and tell not what is gone. */

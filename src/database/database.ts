@@ -21,6 +21,9 @@ export interface TransactionOptions extends RetryOptions {
   readonly readOnly?: boolean;
 }
 
+/** What runs the statements of one transaction; rooms hand it on to their stores. */
+export type Transaction = Knex.Transaction;
+
 /** A pool of connections to one PostgreSQL database. */
 export interface Database {
   /** Builds and runs statements outside of transactions. */
@@ -32,10 +35,7 @@ export interface Database {
    * @throws DatabaseUnavailableError when the database is away, with pg's error as its cause;
    *   when that happens during the commit, it may or may not have taken effect.
    */
-  transaction<T>(
-    work: (trx: Knex.Transaction) => Promise<T>,
-    options?: TransactionOptions,
-  ): Promise<T>;
+  transaction<T>(work: (trx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * One round trip, for readiness checks.
    * @throws DatabaseUnavailableError
@@ -97,7 +97,7 @@ function createKnex({ logger, ...options }: DatabaseOptions): Knex {
 
 function runTransaction<T>(
   knex: Knex,
-  work: (trx: Knex.Transaction) => Promise<T>,
+  work: (trx: Transaction) => Promise<T>,
   { isolationLevel, readOnly }: TransactionOptions,
 ): Promise<T> {
   return translateUnavailable(() =>

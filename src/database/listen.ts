@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
-import { backoffDelayMs } from "./backoff.js";
+import { backoffDelayMs } from "../backoff.js";
 import { type ConnectionSettings, type SessionOptions, toClientConfig } from "./connection.js";
 
 /** Options of {@link createNotificationListener}. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type BackoffPolicy, backoffDelayMs } from "./backoff.js";
+import { type BackoffPolicy, backoffDelayMs } from "../backoff.js";
 import { isRetryable } from "./errors.js";
 
 /** How often and how patiently {@link withRetry} repeats. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "../../gen/google/rpc/code_pb.js";
+import { backoffDelayMs } from "../backoff.js";
 import { RpcError } from "../client/grpc-client.js";
-import { backoffDelayMs } from "../database/backoff.js";
 
 /** The server gave no answer for too long. */
 export class ServerGoneError extends Error {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { backoffDelayMs } from "../../src/database/backoff.js";
+import { backoffDelayMs } from "../../src/backoff.js";
 import { withRetry } from "../../src/database/retry.js";
 
 function failWith(code: string): Error {

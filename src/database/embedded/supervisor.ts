@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { backoffDelayMs } from "../backoff.js";
+import { backoffDelayMs } from "../../backoff.js";
 import { type Postmaster, stopPostmaster } from "./postmaster.js";
 
 /** "down": the server died and is being started again; "ready": it accepts connections. */
