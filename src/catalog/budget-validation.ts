@@ -1,5 +1,4 @@
 import { type FieldViolation, violation } from "../errors.js";
-import { isValidTimeZone } from "../quota/time-zone.js";
 import { timeViolations } from "./time-validation.js";
 import type { Budget } from "./types.js";
 
@@ -9,20 +8,23 @@ const MAX_SUBJECT_LENGTH = 200;
 /** A tag as usage records can have it: a key of 1 to 63 characters, a value of up to 200. */
 const TAG = /^[^=]{1,63}=.{0,200}$/su;
 
-/**
- * Everything that is wrong with a budget.
- *
- * @param path - of the budget in the request: `document.budgets[3]`
- * @param existing - the budget of that id as it is
- */
-export function budgetViolations(
-  path: string,
-  budget: Budget,
-  existing: Budget | undefined,
-): FieldViolation[] {
+/** What a budget is judged by. */
+export interface BudgetValidation {
+  /** Where the budget is in the request: `document.budgets[3]`. */
+  readonly path: string;
+  /** The budget of that id as it is. */
+  readonly existing: Budget | undefined;
+  /** See `isValidTimeZone`. */
+  readonly isTimeZone: (name: string) => boolean;
+}
+
+/** Everything that is wrong with a budget. */
+export function budgetViolations(budget: Budget, validation: BudgetValidation): FieldViolation[] {
+  const { path, existing, isTimeZone } = validation;
   return [
     ...subjectViolations(path, budget),
     ...(existing === undefined ? [] : changedMeaning(path, budget, existing)),
+    ...zoneViolations(path, budget, isTimeZone),
     ...windowViolations(`${path}.window`, budget.window),
     ...timeViolations(`${path}.expire_time`, budget.expireTimeMs),
   ];
@@ -59,13 +61,19 @@ function changedMeaning(path: string, budget: Budget, existing: Budget): FieldVi
   return found;
 }
 
+function zoneViolations(
+  path: string,
+  { window: { timeZone } }: Budget,
+  isTimeZone: BudgetValidation["isTimeZone"],
+): FieldViolation[] {
+  if (isTimeZone(timeZone)) return [];
+  const rule = 'must be an IANA time zone such as "Europe/Berlin"';
+  return [violation(`${path}.window.time_zone`, timeZone, rule)];
+}
+
 function windowViolations(path: string, window: Budget["window"]): FieldViolation[] {
   const found: FieldViolation[] = [];
-  const { kind, timeZone, days, anchorMs } = window;
-  if (!isValidTimeZone(timeZone)) {
-    const rule = 'must be an IANA time zone such as "Europe/Berlin"';
-    found.push(violation(`${path}.time_zone`, timeZone, rule));
-  }
+  const { kind, days, anchorMs } = window;
   const needsPeriods = kind === "EVERY_N_DAYS";
   const given = [
     ["days", days],

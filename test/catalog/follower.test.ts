@@ -7,6 +7,7 @@ import {
   createCatalogFollower,
 } from "../../src/catalog/follower.js";
 import { createPriceVersions } from "../../src/catalog/price-versions.js";
+import { withDatabase } from "../../src/database/connection.js";
 import { createDatabase } from "../../src/database/database.js";
 import { createPriceBook } from "../../src/pricing/price-book.js";
 import { eventually } from "../support/eventually.js";
@@ -34,18 +35,19 @@ describe("CatalogFollower", () => {
   function createReplica() {
     const directory = createCatalogDirectory();
     const priceBook = createPriceBook();
+    const priceVersions = createPriceVersions({ database: test.database, logger: silentLogger });
     const follower = createCatalogFollower({
       database: test.database,
       connection: test.connection,
       directory,
       priceBook,
-      priceVersions: createPriceVersions({ database: test.database, logger: silentLogger }),
+      priceVersions,
       logger: silentLogger,
     });
     followers.push(follower);
     const lookup = (model: string, provider = "", atMs = 0) =>
       priceBook.findTerms({ model, provider, atMs }).lookup;
-    return { directory, priceBook, follower, lookup };
+    return { directory, priceBook, priceVersions, follower, lookup };
   }
 
   async function startReplica() {
@@ -173,6 +175,15 @@ describe("CatalogFollower", () => {
     expect([first.priceId, second.priceId]).to.deep.equal(["m@*", "m@*"]);
   });
 
+  it("spares the query for the versions of the prices that it has read", async () => {
+    await execute(`insert into model_prices (model, price) values ('m', ${PRICE})`);
+    const { priceVersions } = await startReplica();
+    const queries: string[] = [];
+    test.database.knex.on("query", ({ sql }: { sql: string }) => queries.push(sql));
+    expect((await priceVersions.find(1n))?.model).to.equal("m");
+    expect(queries).to.deep.equal([]);
+  });
+
   it("follows changes of too many rows to name", async () => {
     const { directory, lookup } = await startReplica();
     await execute(`insert into users (user_id)
@@ -199,18 +210,28 @@ describe("CatalogFollower", () => {
     expect(lookup(model).outcome).to.equal("PRICED");
   });
 
-  it("catches up with what changed while its connection was away", async () => {
+  it("catches up with what changed while it could not listen", async () => {
     const { directory } = await startReplica();
-    // In one transaction, so that the notification is sent when nobody listens any more.
-    await test.database.transaction(async (trx) => {
-      await trx.raw(`insert into users (user_id) values ('missed')`);
-      const { rows } = await trx.raw(
-        `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    const administration = createDatabase({
+      connection: withDatabase(test.connection, "postgres"),
+      logger: silentLogger,
+    });
+    const { rows } = await execute("select current_database() as name");
+    const allowConnections = (isAllowed: boolean) =>
+      administration.knex.raw(`alter database ?? allow_connections ${isAllowed}`, [rows[0].name]);
+    try {
+      await allowConnections(false);
+      const ended = await execute(
+        `select pg_terminate_backend(pid, 5000) as ended from pg_stat_activity
          where application_name = 'tally catalog' and datname = current_database()`,
       );
-      expect(rows).to.have.length(1);
-    });
-    await eventually("reconnect", () => directory.user("missed") !== undefined);
+      expect(ended.rows).to.deep.equal([{ ended: true }]);
+      await execute(`insert into users (user_id) values ('missed')`);
+      await allowConnections(true);
+      await eventually("reconnect", () => directory.user("missed") !== undefined);
+    } finally {
+      await administration.destroy();
+    }
   });
 
   it("shows a change as soon as a refresh of its rows resolves", async () => {
