@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Message } from "@bufbuild/protobuf";
 import type {
   handleBidiStreamingCall,
@@ -77,10 +78,17 @@ async function* readRequests(
   for (;;) {
     const bytes: Buffer | null = call.read();
     if (bytes !== null) yield decodeRequest(method.input, bytes);
-    else if (call.readableEnded || draining.aborted) return;
+    else if (call.readableEnded) return await throwIfCancelled(call);
+    else if (draining.aborted) return;
     else if (call.destroyed) throw cancelled();
     else await nextEvent(call, ["readable", "end", "close"], draining);
   }
+}
+
+/** A caller that goes away looks like one that is done at first: the end comes before the reset. */
+async function throwIfCancelled(call: Duplex): Promise<void> {
+  await nextTurn();
+  if (call.cancelled) throw cancelled();
 }
 
 /** Makes the next response only when the one before has found room on its way out. */
