@@ -104,7 +104,9 @@ function createPrinter(file: DescFile, syntax: "proto2" | "proto3") {
   function customOptions(descriptor: DescField | DescExtension): string[] {
     return file.extensions
       .filter((extension) => extension.extendee.typeName === "google.protobuf.FieldOptions")
-      .filter((extension) => descriptor.proto.options?.$unknown?.some((u) => u.no === extension.number))
+      .filter((extension) =>
+        descriptor.proto.options?.$unknown?.some((u) => u.no === extension.number),
+      )
       .map((extension) => {
         const value = getOption(descriptor as DescField, extension) as Message;
         return `(${extension.typeName}) = ${text(reflect(extension.message as DescMessage, value))}`;

@@ -17,7 +17,8 @@ const copies: Record<string, string> = {
   "google/rpc/error_details.proto": "google-gax/build/protos/google/rpc/error_details.proto",
   "google/rpc/code.proto": "google-gax/build/protos/google/rpc/code.proto",
   "grpc/health/v1/health.proto": "grpc-health-check/proto/health/v1/health.proto",
-  "grpc/reflection/v1/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
+  "grpc/reflection/v1/reflection.proto":
+    "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto":
     "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
 };

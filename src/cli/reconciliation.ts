@@ -19,6 +19,8 @@ export interface Reconciliation {
   readonly callerBudgetsNanoUsd: bigint;
   /** HARD budgets that were compared with their limit. */
   readonly limitedBudgets: number;
+  /** Reservations that were neither settled nor released. */
+  readonly openReservations: number;
   /** One line for each disagreement; none: the books are right. */
   readonly problems: readonly string[];
 }
@@ -39,6 +41,9 @@ export async function reconcile(
   const limited = [...callers, ...shared].filter(
     ({ limit, enforcement }) => limit !== undefined && enforcement === BudgetEnforcement.HARD,
   );
+  const open = new Set(
+    [...callers, ...shared].flatMap(({ reservations }) => reservations.map((r) => r.reservationId)),
+  );
   const sums = {
     answeredNanoUsd: totals.costNanoUsd,
     recordsNanoUsd: BigInt(verified.totalCostNanoUsd || 0),
@@ -48,9 +53,11 @@ export async function reconcile(
   return {
     ...sums,
     limitedBudgets: limited.length,
+    openReservations: open.size,
     problems: [
       ...disagreements(sums),
       ...countProblems(totals, verified),
+      ...[...open].map((reservationId) => `reservation ${reservationId} is still open`),
       ...limited.filter(({ limit = 0n, spent }) => spent > limit).map(describeOverspent),
     ],
   };
@@ -94,6 +101,7 @@ export function reconciliationTable(books: Reconciliation): Table {
       ["budget on everything", formatDollars(books.globalBudgetNanoUsd)],
       ["budgets of users and prepaid keys", formatDollars(books.callerBudgetsNanoUsd)],
       ["hard budgets, none above its limit", formatCount(books.limitedBudgets)],
+      ["reservations still open", formatCount(books.openReservations)],
     ],
   };
 }

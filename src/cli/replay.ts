@@ -88,7 +88,8 @@ async function replay(file: string, options: ReplayOptions): Promise<void> {
   try {
     const added = await ensureTraceCatalog(clients);
     process.stdout.write(
-      `replaying ${trace.traceId} to ${options.address}; ` +
+      `replaying ${trace.traceId} to ${options.address}, ` +
+        `as if it began at ${new Date(options.start).toISOString()}; ` +
         `${formatCount(added)} entries were added to the catalog\n\n`,
     );
     const sent = await sendTraffic({

@@ -1,9 +1,13 @@
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import { runTally } from "./run-tally.js";
 
 describe("tally", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it("lists its commands with --help", async () => {
     const { exitCode, stdout, stderr } = await runTally(["--help"]);
@@ -86,5 +90,24 @@ describe("tally", function () {
   it("shows the stack at log level debug", async () => {
     const { stderr } = await runTally(["replay", "/nowhere"], { TALLY_LOG_LEVEL: "debug" });
     expect(stderr).to.match(/^error: ENOENT.*\nError: ENOENT/);
+  });
+});
+
+describe("bin/tally.js", () => {
+  it("tells how to build when nothing is built", async () => {
+    const root = await mkdtemp(join(tmpdir(), "tally-bin-"));
+    try {
+      const program = join(root, "bin", "tally.mjs");
+      await mkdir(join(root, "bin"));
+      await copyFile(new URL("../../bin/tally.js", import.meta.url), program);
+      const ended = await promisify(execFile)(process.execPath, [program]).catch((error) => error);
+      expect(ended).to.deep.include({
+        code: 1,
+        stdout: "",
+        stderr: "error: Tally is not built yet\nhint: npm run build\n",
+      });
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 });

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Code } from "../../gen/google/rpc/code_pb.js";
+import { BudgetScope } from "../../gen/tally/v1/usage_pb.js";
 import { RpcError } from "../../src/client/grpc-client.js";
 import { createTallyClients, type TallyClients } from "../../src/traffic/clients.js";
 import { createConversation } from "../../src/traffic/conversation.js";
@@ -43,6 +44,8 @@ describe("tally replay", function () {
   }
 
   it("records a trace once, however often it is replayed", async () => {
+    const budgets = [{ budgetId: "all", scope: BudgetScope.GLOBAL, limit: 10n ** 15n }];
+    await clients.catalog.applyCatalog({ document: { budgets } });
     const file = await writeTrace(300);
     const first = await replay(file);
     expect(first.exitCode, first.stdout + first.stderr).to.equal(0);
@@ -59,6 +62,10 @@ describe("tally replay", function () {
     expect(after).to.deep.include({ records: 300n, driftCount: 0n });
     expect(BigInt(after.totalCostNanoUsd) > 0n).to.equal(true);
     expect(costSection(second.stdout)).to.equal(costSection(first.stdout));
+    const subject = { case: "budgetId", value: "all" } as const;
+    const [budget] = (await clients.checker.getQuota({ subject })).budgets;
+    expect(budget?.spent.toString()).to.equal(after.totalCostNanoUsd);
+    expect(budget?.reservations).to.deep.equal([]);
   });
 
   it("rides out a server that is killed, and loses and doubles nothing", async () => {

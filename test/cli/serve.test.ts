@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect } from "chai";
 import { createTallyClients } from "../../src/traffic/clients.js";
 import {
@@ -39,6 +41,31 @@ describe("tally serve", function () {
     expect(exitCode, stderr).to.equal(0);
     expect(stderr).to.include('"msg":"stopped"');
   });
+
+  it("ends at once at a second signal, and cuts calls after the grace time", async () => {
+    const env = { TALLY_DATA_DIR: directory.path, TALLY_GRPC_ADDRESS: "127.0.0.1:0" };
+    const patient = await startAndOccupy({ ...env, TALLY_SHUTDOWN_GRACE: "10m" });
+    patient.running.process.kill("SIGTERM");
+    await eventually("it stops", () => patient.running.stderr().includes('"msg":"stopping"'));
+    patient.running.process.kill("SIGINT");
+    expect((await patient.running.ended).exitCode).to.equal(130);
+    patient.connection.destroy();
+
+    const hasty = await startAndOccupy({ ...env, TALLY_SHUTDOWN_GRACE: "50ms" });
+    hasty.running.process.kill("SIGTERM");
+    expect((await hasty.running.ended).exitCode).to.equal(0);
+    hasty.connection.destroy();
+  });
+
+  /** A server that cannot stop by itself: somebody is connected and says nothing. */
+  async function startAndOccupy(env: Record<string, string>) {
+    const running = startTally(["serve"], env);
+    const [, host = "", port = ""] = await running.waitForOutput(/grpc=(\S+):(\d+)$/m);
+    const connection = connect(Number(port), host);
+    connection.on("error", () => undefined);
+    await once(connection, "connect");
+    return { running, connection };
+  }
 
   it("says in one line that its address is taken, and how to go on", async () => {
     const server = await serveTally(directory.path);
