@@ -71,12 +71,13 @@ function adviceFor(code: string | undefined, address: ListenAddress): string {
     case "EADDRINUSE":
       return "it is in use; stop the process that listens there";
     case "EACCES":
-      return "permission denied; run as a user that may";
+      // Node says the same of a socket whose directory is missing.
+      return "path" in address
+        ? "its directory is missing or not ours to write to; correct that"
+        : "this user may not; run as one that may";
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return "this machine does not have that address; correct it";
-    case "ENOENT":
-      return "the directory of the socket does not exist; create it";
     default:
       return `${code ?? "unknown error"}; check ${"path" in address ? "the path" : "the address"}`;
   }
