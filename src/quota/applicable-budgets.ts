@@ -1,15 +1,17 @@
 import type { Budget, QuotaDirectory, SpendSubject } from "./directory.js";
 
 /**
- * The budgets that a recorded request charges: those of its key, its user (but not for a
- * standalone key, which never charges its creator), its provider, its model, its tags, and those
- * on everything.
+ * The budgets that a recorded request charges: those of its key, its user, its provider, its
+ * model, its tags, and those on everything. A request that names no user is its key's owner's; a
+ * standalone key never charges its creator.
  */
 export function budgetsCharged(directory: QuotaDirectory, subject: SpendSubject): Budget[] {
-  const isStandalone = directory.apiKey(subject.apiKeyId)?.kind === "STANDALONE";
+  const key = directory.apiKey(subject.apiKeyId);
   const found: Budget[] = [];
   add(found, directory.budgetsOf("API_KEY", subject.apiKeyId));
-  if (!isStandalone) add(found, directory.budgetsOf("USER", subject.userId));
+  if (key?.kind !== "STANDALONE") {
+    add(found, directory.budgetsOf("USER", subject.userId || (key?.userId ?? "")));
+  }
   addShared(found, directory, subject);
   return found;
 }
