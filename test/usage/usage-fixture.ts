@@ -2,13 +2,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { BillingType, FailedRequestBilling } from "../../gen/tally/v1/catalog_pb.js";
-import type { UsageInputSchema } from "../../gen/tally/v1/usage_pb.js";
+import type { UsageInput, UsageInputSchema } from "../../gen/tally/v1/usage_pb.js";
 import type { Database } from "../../src/database/database.js";
 import type { DocumentInit } from "../support/app.js";
 import { uniqueId } from "../support/unique-id.js";
 
 /** A usage input as one writes it. */
-export type UsageInit = MessageInitShape<typeof UsageInputSchema>;
+export type UsageInit = Exclude<MessageInitShape<typeof UsageInputSchema>, UsageInput>;
 
 /** Model "sonnet" everywhere: $3, $15, $3.75 and $0.30 per million tokens, $0.002 per request. */
 export const SONNET = {
