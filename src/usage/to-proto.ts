@@ -1,9 +1,14 @@
-import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import {
-  type CostBreakdownSchema,
-  type PriceSchema,
+  BudgetChargeSchema,
+  BudgetOverageSchema,
+  CacheCreationSchema,
+  CostBreakdownSchema,
+  PriceSchema,
   BillingNote as ProtoBillingNote,
+  type CostBreakdown as ProtoCostBreakdown,
+  type Price as ProtoPrice,
   TokenConvention as ProtoTokenConvention,
   UnknownSubject as ProtoUnknownSubject,
   type UsagePayload as ProtoUsagePayload,
@@ -18,29 +23,27 @@ import {
   RecordUsageResponseSchema,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
-import type { Price, PriceVersion } from "../pricing/price.js";
-import { formatPriceVersion } from "../pricing/price.js";
-import type { RecordOutcome } from "./conflict.js";
+import { formatPriceVersion, type Price, type PriceVersion } from "../pricing/price.js";
 import type { RecordResult } from "./record-request.js";
 import type { JsonValue, UsagePayload, UsageRecord } from "./usage-record.js";
 
-const OUTCOMES: Readonly<Record<RecordOutcome, ProtoRecordOutcome>> = {
-  CREATED: ProtoRecordOutcome.CREATED,
-  COMPLETED: ProtoRecordOutcome.COMPLETED,
-  REVISED: ProtoRecordOutcome.REVISED,
-  REPLAYED: ProtoRecordOutcome.REPLAYED,
-};
+/*
+ * Messages of the hot path are filled field by field: handing `create` an object to copy took
+ * 39 microseconds a record, where this takes a few.
+ */
 
 /** The answer to a recorded submission. */
 export function toProtoRecordResponse(
   { record, outcome, overages }: RecordResult,
   price: PriceVersion | undefined,
 ): RecordUsageResponse {
-  return create(RecordUsageResponseSchema, {
-    record: toProtoUsageRecord(record, price),
-    outcome: OUTCOMES[outcome],
-    overages: overages.map(({ budgetId, amount }) => ({ budgetId, overage: amount })),
-  });
+  const message = create(RecordUsageResponseSchema);
+  message.record = toProtoUsageRecord(record, price);
+  message.outcome = ProtoRecordOutcome[outcome];
+  message.overages = overages.map(({ budgetId, amount }) =>
+    create(BudgetOverageSchema, { budgetId, overage: amount }),
+  );
+  return message;
 }
 
 /** A record as the contract shows it. */
@@ -48,78 +51,82 @@ export function toProtoUsageRecord(
   record: UsageRecord,
   price: PriceVersion | undefined,
 ): ProtoUsageRecord {
-  return create(UsageRecordSchema, {
-    ...toProtoRequest(record),
-    ...toProtoBilling(record, price),
-    revision: record.revision,
-    createTime: toTimestamp(record.createTimeUs),
-    updateTime: toTimestamp(record.updateTimeUs),
-    ...(record.finishTimeUs !== undefined && { finishTime: toTimestamp(record.finishTimeUs) }),
-    reservationUid: record.reservationId,
-  });
+  const message = create(UsageRecordSchema);
+  setRequest(message, record);
+  setResult(message, record);
+  setBilling(message, record, price);
+  message.revision = record.revision;
+  message.createTime = toTimestamp(record.createTimeUs);
+  message.updateTime = toTimestamp(record.updateTimeUs);
+  if (record.finishTimeUs !== undefined) message.finishTime = toTimestamp(record.finishTimeUs);
+  message.reservationUid = record.reservationId;
+  return message;
 }
 
-/** What the gateway told. */
-function toProtoRequest(record: UsageRecord) {
-  const { tokens } = record;
-  return {
-    requestId: record.requestId,
-    userId: record.userId,
-    apiKeyId: record.apiKeyId,
-    provider: record.provider,
-    model: record.model,
-    targetModel: record.targetModel,
-    inputTokens: BigInt(tokens.inputTokens),
-    outputTokens: BigInt(tokens.outputTokens),
-    cacheCreationInputTokens: BigInt(tokens.cacheCreationInputTokens),
-    cacheReadInputTokens: BigInt(tokens.cacheReadInputTokens),
-    totalTokens: BigInt(tokens.totalTokens),
-    cacheCreations: tokens.cacheCreations.map(({ ttlMinutes, tokens: count }) => ({
-      ttlMinutes,
-      tokens: BigInt(count),
-    })),
-    tokenConvention: ProtoTokenConvention[record.tokenConvention ?? "UNSPECIFIED"],
-    requestType: record.requestType,
-    apiFormat: record.apiFormat,
-    isStream: record.isStream,
-    ...(record.responseTimeMs !== undefined && { responseTimeMs: BigInt(record.responseTimeMs) }),
-    ...(record.firstByteTimeMs !== undefined && {
-      firstByteTimeMs: BigInt(record.firstByteTimeMs),
-    }),
-    statusCode: record.statusCode,
-    errorMessage: record.errorMessage,
-    status: ProtoUsageStatus[record.status],
-    ...(record.metadata && { metadata: record.metadata }),
-    tags: record.tags,
-    providerId: record.providerId,
-    providerEndpointId: record.providerEndpointId,
-    providerApiKeyId: record.providerApiKeyId,
-    ...(record.cacheTtlMinutes !== undefined && { cacheTtlMinutes: record.cacheTtlMinutes }),
-    useTieredPricing: record.useTieredPricing,
-    excludeFromBudgets: record.excludeFromBudgets,
-  };
+/** Who asked whom for what. */
+function setRequest(message: ProtoUsageRecord, record: UsageRecord): void {
+  message.requestId = record.requestId;
+  message.userId = record.userId;
+  message.apiKeyId = record.apiKeyId;
+  message.provider = record.provider;
+  message.model = record.model;
+  message.targetModel = record.targetModel;
+  message.requestType = record.requestType;
+  message.apiFormat = record.apiFormat;
+  message.isStream = record.isStream;
+  message.providerId = record.providerId;
+  message.providerEndpointId = record.providerEndpointId;
+  message.providerApiKeyId = record.providerApiKeyId;
+  message.useTieredPricing = record.useTieredPricing;
+  message.excludeFromBudgets = record.excludeFromBudgets;
+  message.tags = { ...record.tags };
+  if (record.metadata) message.metadata = record.metadata;
+  if (record.cacheTtlMinutes !== undefined) message.cacheTtlMinutes = record.cacheTtlMinutes;
+}
+
+/** How it went and what it used. */
+function setResult(message: ProtoUsageRecord, record: UsageRecord): void {
+  const { tokens, responseTimeMs, firstByteTimeMs } = record;
+  message.status = ProtoUsageStatus[record.status];
+  message.statusCode = record.statusCode;
+  message.errorMessage = record.errorMessage;
+  if (responseTimeMs !== undefined) message.responseTimeMs = BigInt(responseTimeMs);
+  if (firstByteTimeMs !== undefined) message.firstByteTimeMs = BigInt(firstByteTimeMs);
+  message.inputTokens = BigInt(tokens.inputTokens);
+  message.outputTokens = BigInt(tokens.outputTokens);
+  message.cacheCreationInputTokens = BigInt(tokens.cacheCreationInputTokens);
+  message.cacheReadInputTokens = BigInt(tokens.cacheReadInputTokens);
+  message.totalTokens = BigInt(tokens.totalTokens);
+  message.cacheCreations = tokens.cacheCreations.map(({ ttlMinutes, tokens: count }) =>
+    create(CacheCreationSchema, { ttlMinutes, tokens: BigInt(count) }),
+  );
+  message.tokenConvention = ProtoTokenConvention[record.tokenConvention ?? "UNSPECIFIED"];
 }
 
 /** What it cost, why, and whom it charged. */
-function toProtoBilling(record: UsageRecord, version: PriceVersion | undefined) {
+function setBilling(
+  message: ProtoUsageRecord,
+  record: UsageRecord,
+  version: PriceVersion | undefined,
+): void {
   const { billingNote } = record;
-  return {
-    cost: toProtoCost(record.cost),
-    actualCost: toProtoCost(record.actualCost),
-    rateMultiplier: record.rateMultiplier,
-    ...(version && {
-      price: toProtoPrice(version.price),
-      priceVersion: formatPriceVersion(version),
-    }),
-    ...(record.priceTierIndex !== undefined && { priceTierIndex: record.priceTierIndex }),
-    billingNote: ProtoBillingNote[billingNote === "NONE" ? "UNSPECIFIED" : billingNote],
-    unknownSubjects: record.unknownSubjects.map((subject) => ProtoUnknownSubject[subject]),
-    budgetCharges: record.charges.map((charge) => ({
-      budgetId: charge.budgetId,
-      periodStartTime: toTimestamp(charge.periodStartMs * 1_000),
-      amount: charge.amount,
-    })),
-  };
+  message.cost = toProtoCost(record.cost);
+  message.actualCost = toProtoCost(record.actualCost);
+  message.rateMultiplier = record.rateMultiplier;
+  if (version) {
+    message.price = toProtoPrice(version.price);
+    message.priceVersion = formatPriceVersion(version);
+  }
+  if (record.priceTierIndex !== undefined) message.priceTierIndex = record.priceTierIndex;
+  message.billingNote = ProtoBillingNote[billingNote === "NONE" ? "UNSPECIFIED" : billingNote];
+  message.unknownSubjects = record.unknownSubjects.map((subject) => ProtoUnknownSubject[subject]);
+  message.budgetCharges = record.charges.map((charge) => {
+    const shown = create(BudgetChargeSchema);
+    shown.budgetId = charge.budgetId;
+    shown.periodStartTime = toTimestamp(charge.periodStartMs * 1_000);
+    shown.amount = charge.amount;
+    return shown;
+  });
 }
 
 /** Stored headers and bodies. */
@@ -134,27 +141,34 @@ export function toProtoPayload(payload: UsagePayload): ProtoUsagePayload {
   });
 }
 
-function toProtoCost(cost: CostBreakdown): MessageInitShape<typeof CostBreakdownSchema> {
-  return {
-    inputNanoUsd: cost.inputNanoUsd,
-    outputNanoUsd: cost.outputNanoUsd,
-    cacheCreationNanoUsd: cost.cacheCreationNanoUsd,
-    cacheReadNanoUsd: cost.cacheReadNanoUsd,
-    cacheNanoUsd: cost.cacheNanoUsd,
-    requestNanoUsd: cost.requestNanoUsd,
-    totalNanoUsd: cost.totalNanoUsd,
-  };
+function toProtoCost(cost: CostBreakdown): ProtoCostBreakdown {
+  const message = create(CostBreakdownSchema);
+  message.inputNanoUsd = cost.inputNanoUsd;
+  message.outputNanoUsd = cost.outputNanoUsd;
+  message.cacheCreationNanoUsd = cost.cacheCreationNanoUsd;
+  message.cacheReadNanoUsd = cost.cacheReadNanoUsd;
+  message.cacheNanoUsd = cost.cacheNanoUsd;
+  message.requestNanoUsd = cost.requestNanoUsd;
+  message.totalNanoUsd = cost.totalNanoUsd;
+  return message;
 }
 
-function toProtoPrice(price: Price): MessageInitShape<typeof PriceSchema> {
-  return {
+/** Messages by the price that they show: many records show the same one. */
+const priceMessages = new WeakMap<Price, ProtoPrice>();
+
+function toProtoPrice(price: Price): ProtoPrice {
+  const known = priceMessages.get(price);
+  if (known) return known;
+  const message = create(PriceSchema, {
     tiers: price.tiers.map(({ upToTokens, ...tier }) => ({
       ...tier,
       ...(upToTokens !== undefined && { upToTokens: BigInt(upToTokens) }),
       cacheTtlPricing: [...tier.cacheTtlPricing],
     })),
     ...(price.requestNanoUsd !== undefined && { requestNanoUsd: price.requestNanoUsd }),
-  };
+  });
+  priceMessages.set(price, message);
+  return message;
 }
 
 function toValue(json: JsonValue) {
@@ -162,8 +176,10 @@ function toValue(json: JsonValue) {
 }
 
 /** A moment, microseconds since 1970. */
-export function toTimestamp(timeUs: number): Timestamp {
+function toTimestamp(timeUs: number): Timestamp {
   const seconds = Math.floor(timeUs / 1_000_000);
-  const nanos = (timeUs - seconds * 1_000_000) * 1_000;
-  return create(TimestampSchema, { seconds: BigInt(seconds), nanos });
+  const message = create(TimestampSchema);
+  message.seconds = BigInt(seconds);
+  message.nanos = (timeUs - seconds * 1_000_000) * 1_000;
+  return message;
 }
