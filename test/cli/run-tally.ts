@@ -23,6 +23,12 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+/** What a test that failed has left running ends with the tests. */
+const underWay = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of underWay) child.kill("SIGKILL");
+});
+
 /** Starts the command line from its source. Settings of the environment are not passed on. */
 export function startTally(args: readonly string[], env: Record<string, string> = {}): Running {
   const inherited = { ...process.env };
@@ -33,6 +39,8 @@ export function startTally(args: readonly string[], env: Record<string, string> 
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  underWay.add(child);
+  child.once("exit", () => underWay.delete(child));
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { createTallyClients } from "../../src/traffic/clients.js";
+import { eventually } from "../support/eventually.js";
 import {
   createTemporaryDirectory,
   type TemporaryDirectory,
