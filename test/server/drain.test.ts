@@ -93,6 +93,16 @@ describe("stopping a server", () => {
     gate.open();
   });
 
+  it("cuts a peer that leaves its side of the connection open", async () => {
+    const socket = connectSocket({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.resume();
+    await once(socket, "connect");
+    const closed = once(socket, "end");
+    await server.stopServer(50);
+    await closed;
+    socket.destroy();
+  });
+
   it("ends watches of its health after telling them", async () => {
     const seen: number[] = [];
     const watch = failureOf(
