@@ -160,7 +160,7 @@ async function startUsage(
     store,
     nowUs,
     makeRequestId: () => uuidV7(),
-    decodeReservation: (id) => decodeReservation(codec, id),
+    decodeReservation: (id, field) => decodeReservation(codec, id, field),
     selectPayload: (payload) => selectPayload(payload, directory.settings),
     priceVersion: (version) => priceVersions.find(version),
     itemViolations: (request, path, further) =>

@@ -78,15 +78,22 @@ export function createQuotaService(
   });
 }
 
-/** @throws DomainError RESERVATION_INVALID */
-export function decodeReservation(codec: ReservationIdCodec, id: string): Reservation {
+/**
+ * @param field - where the id stands in the request, for the error
+ * @throws DomainError RESERVATION_INVALID
+ */
+export function decodeReservation(
+  codec: ReservationIdCodec,
+  id: string,
+  field = "reservation_id",
+): Reservation {
   try {
     return codec.decode(id);
   } catch (error) {
     if (!(error instanceof InvalidReservationIdError)) throw error;
     const description = "was not made by this installation, or was altered";
-    throw new DomainError("RESERVATION_INVALID", `reservation_id: ${description}`, {
-      violations: [{ field: "reservation_id", description }],
+    throw new DomainError("RESERVATION_INVALID", `${field}: ${description}`, {
+      violations: [{ field, description }],
     });
   }
 }

@@ -92,14 +92,24 @@ export function createRecorder(parts: RecorderParts): Recorder {
     const { requestId } = entry.submission;
     const followers = inFlight.get(requestId) ?? [];
     inFlight.delete(requestId);
-    for (const follower of followers) {
-      if ("result" in end && isReplay(follower, end.result.record)) {
-        waiting -= 1;
-        follower.resolve({ record: end.result.record, outcome: "REPLAYED", overages: [] });
-      } else {
-        submit(follower);
-      }
+    const rest = "result" in end ? answerReplays(followers, end.result.record) : followers;
+    for (const follower of rest) submit(follower);
+  }
+
+  /**
+   * Answers those that say what was just written.
+   *
+   * @returns the others: the first that says something new, which has to be written before those
+   *   behind it can be judged, and those
+   */
+  function answerReplays(followers: readonly Entry[], record: UsageRecord): readonly Entry[] {
+    const firstNew = followers.findIndex((follower) => !isReplay(follower, record));
+    const replays = firstNew === -1 ? followers : followers.slice(0, firstNew);
+    for (const { resolve } of replays) {
+      waiting -= 1;
+      resolve({ record, outcome: "REPLAYED", overages: [] });
     }
+    return followers.slice(replays.length);
   }
 
   return {

@@ -22,8 +22,11 @@ import type { UsageStore } from "./usage-store.js";
 export interface UsageServiceParts extends SubmissionDefaults {
   readonly recorder: Recorder;
   readonly store: Pick<UsageStore, "read" | "readPayload">;
-  /** @throws InvalidReservationIdError */
-  readonly decodeReservation: (id: string) => Reservation;
+  /**
+   * @param field - where the id stands in the request, for the error
+   * @throws DomainError RESERVATION_INVALID
+   */
+  readonly decodeReservation: (id: string, field: string) => Reservation;
   /** What is stored of headers and bodies by the settings of now. */
   readonly selectPayload: (payload: UsagePayload) => UsagePayload | undefined;
   readonly priceVersion: (version: bigint) => Promise<PriceVersion | undefined>;
@@ -45,20 +48,25 @@ export function createUsageService(
   async function record(
     request: RecordUsageRequest,
     context: CallContext,
+    prefix = "",
   ): Promise<RecordUsageResponse> {
     const submission = fromProtoUsageInput(request.usage!, parts);
     const result = await parts.recorder.record({
       submission,
       payload: submission.payload && parts.selectPayload(submission.payload),
-      reservation: reservationOf(request),
+      reservation: reservationOf(request, prefix),
       conflictPolicy: conflictPolicyOf(request),
       throwIfOver: () => context.throwIfOver(),
     });
     return toProtoRecordResponse(result, await priceOf(result.record));
   }
 
-  function reservationOf({ reservationId }: RecordUsageRequest): Reservation | undefined {
-    return reservationId === "" ? undefined : parts.decodeReservation(reservationId);
+  function reservationOf(
+    { reservationId }: RecordUsageRequest,
+    prefix: string,
+  ): Reservation | undefined {
+    if (reservationId === "") return undefined;
+    return parts.decodeReservation(reservationId, `${prefix}reservation_id`);
   }
 
   async function recordItem(
@@ -68,13 +76,11 @@ export function createUsageService(
   ): Promise<MessageInitShape<typeof BatchRecordUsageResultSchema>> {
     try {
       const path = `requests[${index}]`;
-      const violations = parts.itemViolations(
-        request,
-        path,
-        furtherViolations(request, `${path}.`),
-      );
+      const prefix = `${path}.`;
+      const further = furtherViolations(request, prefix);
+      const violations = parts.itemViolations(request, path, further);
       if (violations.length > 0) throw invalidFields(violations);
-      return { result: { case: "response", value: await record(request, context) } };
+      return { result: { case: "response", value: await record(request, context, prefix) } };
     } catch (error) {
       return { result: { case: "error", value: context.toStatus(error) } };
     }
@@ -89,7 +95,7 @@ export function createUsageService(
   }
 
   const handlers: ServiceHandlers<typeof UsageRecorder> = {
-    recordUsage: record,
+    recordUsage: (request, context) => record(request, context),
     async batchRecordUsage({ requests }, context) {
       const results = requests.map((request, index) => recordItem(request, index, context));
       return { results: await Promise.all(results) };

@@ -43,16 +43,6 @@ const TIERED_PRICE = {
   ],
 };
 
-/** 10^15 nano-USD per million tokens: a few records of it pass what 64 bits hold. */
-const ABSURD_PRICE = {
-  tiers: [
-    {
-      inputNanoUsdPerMillion: 1_000_000_000_000_000n,
-      outputNanoUsdPerMillion: 1_000_000_000_000_000n,
-    },
-  ],
-};
-
 /** Prices and providers; users and budgets are for each test to make. */
 export const USAGE_CATALOG: DocumentInit = {
   providers: [
@@ -68,7 +58,6 @@ export const USAGE_CATALOG: DocumentInit = {
     { model: "sonnet", price: SONNET_PRICE },
     { model: "retired", price: SONNET_PRICE },
     { model: "tiered", provider: "acme", price: TIERED_PRICE },
-    { model: "absurd", price: ABSURD_PRICE },
   ],
 };
 
