@@ -51,6 +51,19 @@ describe("loadConfig", () => {
     });
   });
 
+  for (const [name, lowest, highest] of [
+    ["TALLY_MAX_MESSAGE_BYTES", "64KiB", "64MiB"],
+    ["TALLY_RECORDER_LANES", "1", "32"],
+    ["TALLY_RECORDER_BATCH_SIZE", "1", "4096"],
+    ["TALLY_SHUTDOWN_GRACE", "0s", "10m"],
+  ] as const) {
+    it(`takes ${name} from ${lowest} to ${highest}, both included`, () => {
+      const others = { TALLY_DATABASE_POOL_SIZE: "1000", TALLY_RECORDER_QUEUE_LIMIT: "1000000" };
+      expect(problemsOf({ ...others, [name]: lowest })).to.deep.equal([]);
+      expect(problemsOf({ ...others, [name]: highest })).to.deep.equal([]);
+    });
+  }
+
   it("takes a unix socket to listen on", () => {
     const { grpc } = loadConfig({ TALLY_GRPC_ADDRESS: "unix:/run/tally.sock" });
     expect(grpc.address).to.equal("unix:/run/tally.sock");

@@ -16,6 +16,13 @@ describe("createBlockSet", () => {
     );
   });
 
+  it("holds every id of a long row", () => {
+    const blocks = createBlockSet();
+    for (let id = 0; id < 10_000; id += 1) blocks.add(id);
+    for (let id = 0; id < 10_000; id += 1) expect(blocks.has(id), String(id)).to.equal(true);
+    expect(blocks.has(10_000)).to.equal(false);
+  });
+
   it("keeps neighbours apart at the borders of words and pages", () => {
     const blocks = createBlockSet();
     for (const id of [31, 4_095, 2 ** 40]) blocks.add(id);
