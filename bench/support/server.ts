@@ -19,12 +19,15 @@ export interface BenchServer {
 
 const PROGRAM = fileURLToPath(new URL("../../bin/tally.js", import.meta.url));
 
+/** For profiles: `BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=/tmp/profile"`. */
+const NODE_ARGUMENTS = process.env.BENCH_NODE_ARGUMENTS?.split(" ") ?? [];
+
 /** Starts `tally serve` with everything durable, as an operator would. */
 export async function startServer(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<BenchServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "tally-bench-"));
-  const child = spawn(process.execPath, [PROGRAM, "serve"], {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, PROGRAM, "serve"], {
     env: {
       ...process.env,
       TALLY_GRPC_ADDRESS: "127.0.0.1:0",
