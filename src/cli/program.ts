@@ -5,6 +5,7 @@ import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerReplayCommand } from "./replay.js";
 import { registerServeCommand } from "./serve.js";
+import { registerVerifyCommand } from "./verify.js";
 
 /** The command line with all its commands. */
 export function createProgram(): Command {
@@ -17,6 +18,7 @@ export function createProgram(): Command {
   registerDemoCommand(program);
   registerReplayCommand(program);
   registerCatalogCommands(program);
+  registerVerifyCommand(program);
   registerMigrateCommand(program);
   return program;
 }

@@ -1,0 +1,40 @@
+import { createServerInfoStore } from "../../src/operations/server-info-store.js";
+import { createOperationsService } from "../../src/operations/service.js";
+import { createLedgerVerifier } from "../../src/operations/verify.js";
+import { createVerifyStore } from "../../src/operations/verify-store.js";
+import { startTestServer, type TestServer } from "../server/test-server.js";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
+
+/** The Operations service on a database and a port of its own. */
+export interface OperationsServer {
+  readonly database: TestDatabase["database"];
+  readonly server: TestServer;
+  stop(): Promise<void>;
+}
+
+/** What GetServerInfo has to tell. */
+export const SERVER_INFO = {
+  version: "1.2.3",
+  startTimeMs: Date.parse("2026-01-01T00:00:00.250Z"),
+  replicaId: "replica-1",
+  isEmbedded: true,
+};
+
+/** Starts it, with no records in the books. */
+export async function startOperationsServer(): Promise<OperationsServer> {
+  const { database, drop } = await createTestDatabase();
+  const operations = createOperationsService({
+    verifier: createLedgerVerifier(createVerifyStore(database)),
+    store: createServerInfoStore(database),
+    info: SERVER_INFO,
+  });
+  const server = await startTestServer({ services: [operations] });
+  return {
+    database,
+    server,
+    async stop() {
+      await server.stop();
+      await drop();
+    },
+  };
+}
