@@ -314,8 +314,10 @@ AS $function$
         on conflict (reservation_id) do nothing
         returning reservation_id
       )
-      select array_agg(h) into ended
-      from unnest(holds) h join closed using (reservation_id) join budget_leases using (lease_id);
+      -- Two records of a batch may come with the same reservation.
+      select array_agg(h::reservation_hold) into ended
+      from (select distinct on (reservation_id, lease_id) * from unnest(holds)) h
+      join closed using (reservation_id) join budget_leases using (lease_id);
       if ended is not null then
         update budget_leases l set amount = l.amount - s.held, version = l.version + 1
         from (select e.lease_id, sum_bigint(e.held) as held from unnest(ended) e group by 1) s
@@ -336,7 +338,9 @@ AS $function$
       foreach parent in array array['usage_records', 'usage_payloads'] loop
         name := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
         if to_regclass(name) is null then
-          execute format('create table %I partition of %I for values from (%L) to (%L)', name, parent,
+          execute format('create table %I (like %I including all)', name, parent);
+          execute format('alter table %I attach partition %I for values from (%L) to (%L)',
+            parent, name,
             to_char(month, 'YYYY-MM-01') || ' 00:00:00+00',
             to_char(month + interval '1 month', 'YYYY-MM-01') || ' 00:00:00+00');
         end if;

@@ -59,7 +59,7 @@ export interface LedgerStore {
   sweep(maxLeases: number): Promise<number>;
 }
 
-/** The store over the functions of migration 0005. */
+/** The store over the functions of migration 0006. */
 export function createLedgerStore(database: Database, replicaId: string): LedgerStore {
   const call = <T>(sql: string, bindings: readonly string[]): Promise<T> =>
     withRetry(async () => {

@@ -66,7 +66,7 @@ export interface UsageStore {
   listPartitions(): Promise<string[]>;
 }
 
-/** Makes the store over the functions of migration 0004. */
+/** Makes the store over the functions of migration 0005. */
 export function createUsageStore(database: Database): UsageStore {
   const { knex } = database;
   async function post(sql: string, bindings: readonly (string | number | null)[]) {

@@ -130,7 +130,8 @@ export async function up(knex: Knex): Promise<void> {
 
 /**
  * Partitions are made by one function, under an advisory lock: two replicas may need the same
- * month at the same moment.
+ * month at the same moment. They are attached to their parent, which lets its readers and writers
+ * go on; `create table … partition of` would wait for all of them, and have the others wait for it.
  */
 async function createPartitionFunction(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -143,7 +144,9 @@ async function createPartitionFunction(knex: Knex): Promise<void> {
       foreach parent in array array['usage_records', 'usage_payloads'] loop
         name := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
         if to_regclass(name) is null then
-          execute format('create table %I partition of %I for values from (%L) to (%L)', name, parent,
+          execute format('create table %I (like %I including all)', name, parent);
+          execute format('alter table %I attach partition %I for values from (%L) to (%L)',
+            parent, name,
             to_char(month, 'YYYY-MM-01') || ' 00:00:00+00',
             to_char(month + interval '1 month', 'YYYY-MM-01') || ' 00:00:00+00');
         end if;

@@ -1,9 +1,10 @@
 import type { Knex } from "knex";
 
 /**
- * The functions that post usage. They run in the database for two reasons: a whole batch costs
- * one round trip and one commit, and their plans are kept between calls. What is decided here is
- * only arithmetic and locking; prices, budgets and conflicts are decided in TypeScript.
+ * The functions that post what a record moves: rollups, totals, budgets. Like those that write
+ * records, they run in the database for two reasons: a whole batch costs one round trip and one
+ * commit, and their plans are kept between calls. What is decided here is only arithmetic and
+ * locking; prices, budgets and conflicts are decided in TypeScript.
  *
  * Lock order, everywhere: usage_keys, usage_records, usage_rollups, subject_totals,
  * budget_periods, budget_leases, reservation_outcomes; within a table by primary key. The rows
@@ -53,8 +54,6 @@ export async function up(knex: Knex): Promise<void> {
   `);
   await createPostMovements(knex);
   await createPostCharges(knex);
-  await createRecordUsage(knex);
-  await createReplaceUsage(knex);
 }
 
 async function createPostMovements(knex: Knex): Promise<void> {
@@ -160,8 +159,10 @@ async function createPostCharges(knex: Knex): Promise<void> {
         on conflict (reservation_id) do nothing
         returning reservation_id
       )
-      select array_agg(h) into ended
-      from unnest(holds) h join closed using (reservation_id) join budget_leases using (lease_id);
+      -- Two records of a batch may come with the same reservation.
+      select array_agg(h::reservation_hold) into ended
+      from (select distinct on (reservation_id, lease_id) * from unnest(holds)) h
+      join closed using (reservation_id) join budget_leases using (lease_id);
       if ended is not null then
         update budget_leases l set amount = l.amount - s.held, version = l.version + 1
         from (select e.lease_id, sum_bigint(e.held) as held from unnest(ended) e group by 1) s
@@ -206,163 +207,6 @@ async function createPostCharges(knex: Knex): Promise<void> {
           select json_agg(json_build_object('lease_id', l.lease_id::text,
             'amount', l.amount::text, 'version', l.version::text))
           from budget_leases l where l.lease_id in (select h.lease_id from unnest(holds) h)));
-    end $$;
-  `);
-}
-
-/** First writing of records. Those whose key is taken are left alone, and named in the answer. */
-async function createRecordUsage(knex: Knex): Promise<void> {
-  await knex.raw(`
-    create function store_payloads(payloads json, stored text[]) returns void
-    language sql as $$
-      insert into usage_payloads as p
-      select n.* from json_populate_recordset(null::usage_payloads, payloads) n
-      where n.request_id = any(stored)
-      order by n.created_time, n.request_id
-      on conflict (created_time, request_id) do update set
-        request_headers = coalesce(excluded.request_headers, p.request_headers),
-        provider_request_headers =
-          coalesce(excluded.provider_request_headers, p.provider_request_headers),
-        response_headers = coalesce(excluded.response_headers, p.response_headers),
-        request_body = coalesce(excluded.request_body, p.request_body),
-        response_body = coalesce(excluded.response_body, p.response_body)
-    $$;
-
-    -- charges and holds are arrays of {request_id, …}; only those of records that this call
-    -- finishes are posted. What goes back for revised records is posted in the same step, so that
-    -- a period's spent never shows only half of a revision.
-    create function post_charges_of(
-      returned budget_charge[], finished text[], charges json, holds json
-    ) returns json language sql as $$
-      select post_charges(
-        returned || (select array_agg(row(c.budget_id, c.period_start, c.amount)::budget_charge)
-          from json_to_recordset(charges) as c (
-            request_id text, budget_id text, period_start timestamptz, amount bigint)
-          where c.request_id = any(finished)),
-        (select array_agg(row(h.reservation_id, h.expire_time, h.lease_id, h.budget_id,
-            h.period_start, h.held)::reservation_hold)
-          from json_to_recordset(holds) as h (
-            request_id text, reservation_id uuid, expire_time timestamptz, lease_id bigint,
-            budget_id text, period_start timestamptz, held bigint)
-          where h.request_id = any(finished)))
-    $$;
-
-    create function record_usage(
-      batch json, charges json, holds json, payloads json, lane smallint
-    ) returns json language plpgsql as $$
-    declare
-      wanted text[];
-      stored text[];
-      finished text[];
-      movements usage_movement[];
-      posted json;
-    begin
-      with input as materialized (
-        select * from json_populate_recordset(null::usage_records, batch)
-      ), claimed as (
-        insert into usage_keys (request_id, created_time)
-        select i.request_id, i.created_time from input i order by i.request_id
-        on conflict (request_id) do nothing
-        returning request_id
-      ), created as (
-        insert into usage_records
-        select i.* from input i where i.request_id in (select request_id from claimed)
-        returning usage_records.*
-      )
-      select (select array_agg(i.request_id) from input i),
-        array_agg(c.request_id),
-        array_agg(c.request_id) filter (where c.status in ('COMPLETED', 'FAILED')),
-        array_agg(usage_movement_of(c, 1)) filter (where c.status in ('COMPLETED', 'FAILED'))
-      into wanted, stored, finished, movements
-      from created c;
-
-      if payloads is not null then
-        perform store_payloads(payloads, stored);
-      end if;
-      if movements is not null then
-        perform post_movements(movements, lane);
-      end if;
-      if finished is not null and (charges is not null or holds is not null) then
-        posted := post_charges_of(null, finished, charges, holds);
-      end if;
-      return json_build_object(
-        'posted', posted,
-        'existing', array(select unnest(wanted) except select unnest(stored)));
-    end $$;
-  `);
-}
-
-/**
- * Replaces records that are there: an unfinished one by its completion, a finished one by its
- * revision. Each names the version that it was decided on; one that has moved since is left alone
- * and named in the answer, for the caller to decide again.
- */
-async function createReplaceUsage(knex: Knex): Promise<void> {
-  await knex.raw(`
-    create function replace_usage(
-      batch json, expectations json, charges json, holds json, payloads json, lane smallint
-    ) returns json language plpgsql as $$
-    declare
-      wanted text[];
-      replaced usage_records[];
-      stored text[];
-      finished text[];
-      movements usage_movement[];
-      new_movements usage_movement[];
-      returned budget_charge[];
-      posted json;
-    begin
-      select array_agg(e.request_id) into wanted
-      from json_to_recordset(expectations) as e (request_id text);
-      perform 1 from usage_keys where request_id = any(wanted) order by request_id for update;
-
-      with deleted as (
-        delete from usage_records r
-        using usage_keys k,
-          json_to_recordset(expectations) as e (request_id text, version bigint)
-        where k.request_id = e.request_id and r.request_id = k.request_id
-          and r.created_time = k.created_time and r.version = e.version
-        returning r.*
-      )
-      select array_agg(d::usage_records), array_agg(d.request_id),
-        array_agg(usage_movement_of(d::usage_records, -1))
-          filter (where d.status in ('COMPLETED', 'FAILED'))
-      into replaced, stored, movements
-      from deleted d;
-
-      with created as (
-        insert into usage_records
-        select i.* from json_populate_recordset(null::usage_records, batch) i
-        where i.request_id = any(stored)
-        returning usage_records.*
-      ), moved as (
-        update usage_keys k set created_time = c.created_time from created c
-        where k.request_id = c.request_id and k.created_time <> c.created_time
-      )
-      select array_agg(c.request_id) filter (where c.status in ('COMPLETED', 'FAILED')),
-        array_agg(usage_movement_of(c, 1)) filter (where c.status in ('COMPLETED', 'FAILED'))
-      into finished, new_movements
-      from created c;
-
-      -- A payload follows its record to the month that the record is in now.
-      update usage_payloads p set created_time = k.created_time
-      from unnest(replaced) o join usage_keys k on k.request_id = o.request_id
-      where p.request_id = o.request_id and p.created_time = o.created_time
-        and k.created_time <> o.created_time;
-      if payloads is not null then
-        perform store_payloads(payloads, stored);
-      end if;
-      if movements is not null or new_movements is not null then
-        perform post_movements(movements || new_movements, lane);
-      end if;
-      select array_agg(row(c.budget_id, c.period_start, -c.amount)::budget_charge) into returned
-      from unnest(replaced) o, jsonb_to_recordset(o.charges) as c (
-        budget_id text, period_start timestamptz, amount bigint)
-      where o.status in ('COMPLETED', 'FAILED');
-      posted := post_charges_of(returned, finished, charges, holds);
-      return json_build_object(
-        'posted', posted,
-        'existing', array(select unnest(wanted) except select unnest(stored)));
     end $$;
   `);
 }

@@ -3,7 +3,8 @@ import * as catalog from "./0001-catalog.js";
 import * as usage from "./0002-usage.js";
 import * as quota from "./0003-quota.js";
 import * as posting from "./0004-posting.js";
-import * as leases from "./0005-leases.js";
+import * as recording from "./0005-recording.js";
+import * as leases from "./0006-leases.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
 const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -11,7 +12,8 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0002-usage": usage,
   "0003-quota": quota,
   "0004-posting": posting,
-  "0005-leases": leases,
+  "0005-recording": recording,
+  "0006-leases": leases,
 };
 
 /** Hands the migrations to Knex as modules: they run the same from sources and compiled. */
