@@ -130,22 +130,6 @@ export function notFound(reason: ErrorReason, resource: ErrorResource): DomainEr
   return new DomainError(reason, `${describe(resource)} does not exist`, { resource });
 }
 
-/** PostgreSQL is away; the same request may succeed soon. */
-export function databaseUnavailable(cause: unknown): DomainError {
-  return new DomainError(
-    "DATABASE_UNAVAILABLE",
-    "the database is not available; sending the same request again is safe",
-    { cause },
-  );
-}
-
-/** A queue is full. `what` names it: "the recorder's queue". */
-export function overloaded(what: string, retryAfterMs?: number): DomainError {
-  return new DomainError("OVERLOADED", `${what} is full; try again later`, {
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
-}
-
 /** The server is stopping and takes no new work. */
 export function shuttingDown(): DomainError {
   return new DomainError("SHUTTING_DOWN", "the server is stopping; try again");

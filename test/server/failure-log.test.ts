@@ -23,7 +23,9 @@ describe("the failure log", () => {
   it("warns once a second of what is away, and says how much it kept to itself", () => {
     const { logger, lines } = recordingLogger();
     const failures = createFailureLog(() => nowMs);
-    const away = databaseUnavailable(new Error("ECONNREFUSED"));
+    const away = new DomainError("DATABASE_UNAVAILABLE", "away", {
+      cause: new Error("ECONNREFUSED"),
+    });
     for (nowMs = 0; nowMs <= 1_000; nowMs += 100) failures.report(away, logger, () => logger);
     const warnings = lines.filter(({ level }) => level === "warn");
     expect(warnings.map(({ suppressed }) => suppressed)).to.deep.equal([0, 9]);
