@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { DomainError, databaseUnavailable, invalidField, shuttingDown } from "../../src/errors.js";
+import { DomainError, invalidField, shuttingDown } from "../../src/errors.js";
 import { createFailureLog } from "../../src/server/failure-log.js";
 import { recordingLogger } from "./test-server.js";
 
