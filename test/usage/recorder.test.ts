@@ -1,0 +1,166 @@
+import { create } from "@bufbuild/protobuf";
+import { expect } from "chai";
+import { UsageInputSchema } from "../../gen/tally/v1/usage_pb.js";
+import { createCatalogDirectory } from "../../src/catalog/directory.js";
+import { DomainError, deadlineExceeded } from "../../src/errors.js";
+import { createPriceBook } from "../../src/pricing/price-book.js";
+import { fromProtoUsageInput } from "../../src/usage/from-proto.js";
+import { createPartitionKeeper } from "../../src/usage/partitions.js";
+import { createUsagePreparer } from "../../src/usage/prepare.js";
+import type { RecordRequest } from "../../src/usage/record-request.js";
+import { createRecorder, type Recorder } from "../../src/usage/recorder.js";
+import { createUsageStore } from "../../src/usage/usage-store.js";
+import { createTestDatabase, silentLogger, type TestDatabase } from "../support/postgres.js";
+import { holdUsageKeys } from "./held-table.js";
+import { type UsageInit, usage } from "./usage-fixture.js";
+
+const nowUs = () => Date.now() * 1_000;
+
+describe("createRecorder", () => {
+  let test: TestDatabase;
+
+  before(async () => {
+    test = await createTestDatabase();
+  });
+  after(() => test.drop());
+
+  /** A recorder on the real store, and how many records each of its transactions held. */
+  function makeRecorder(options: { lanes?: number; batchSize?: number; queueLimit?: number } = {}) {
+    const store = createUsageStore(test.database);
+    const batches: number[] = [];
+    const recorder = createRecorder({
+      ...options,
+      store: {
+        ...store,
+        record(writes, lane) {
+          batches.push(writes.length);
+          return store.record(writes, lane);
+        },
+      },
+      partitions: createPartitionKeeper(store),
+      preparer: createUsagePreparer({
+        directory: createCatalogDirectory(),
+        pricing: createPriceBook(),
+        onUnpriced: () => undefined,
+      }),
+      onPosted: () => undefined,
+      limitOf: () => undefined,
+      logger: silentLogger,
+      nowUs,
+    });
+    return { recorder, batches };
+  }
+
+  function request(fields: UsageInit = {}, throwIfOver = () => {}): RecordRequest {
+    const input = create(UsageInputSchema, usage(fields));
+    const submission = fromProtoUsageInput(input, { nowUs, makeRequestId: () => "" });
+    const rest = { payload: undefined, reservation: undefined, conflictPolicy: "REVISE" } as const;
+    return { submission, throwIfOver, ...rest };
+  }
+
+  async function refusal(recorder: Recorder): Promise<DomainError> {
+    const error = await recorder.record(request()).catch((reason: unknown) => reason);
+    if (error instanceof DomainError) return error;
+    throw new Error(`no DomainError but ${error}`);
+  }
+
+  it("commits a lone record at once, and what comes meanwhile together", async () => {
+    const { recorder, batches } = makeRecorder({ lanes: 1, batchSize: 3 });
+    const held = await holdUsageKeys(test.database);
+    const lone = recorder.record(request());
+    await held.waiters(1);
+    const others = [1, 2, 3, 4].map(() => recorder.record(request()));
+    expect(recorder.depth).to.equal(5);
+    await held.letGo();
+    const results = await Promise.all([lone, ...others]);
+    expect(results.map(({ outcome }) => outcome)).to.deep.equal(Array(5).fill("CREATED"));
+    expect(batches).to.deep.equal([1, 3, 1]);
+    expect(recorder.depth).to.equal(0);
+  });
+
+  it("has as many transactions under way as it has lanes", async () => {
+    const { recorder, batches } = makeRecorder({ lanes: 2, batchSize: 1 });
+    const held = await holdUsageKeys(test.database);
+    const all = [1, 2, 3].map(() => recorder.record(request()));
+    await held.waiters(2);
+    expect(batches).to.deep.equal([1, 1]);
+    await held.letGo();
+    await Promise.all(all);
+    expect(batches).to.deep.equal([1, 1, 1]);
+  });
+
+  it("refuses what its queue has no room for, and takes it later", async () => {
+    const { recorder } = makeRecorder({ lanes: 1, batchSize: 1, queueLimit: 2 });
+    const held = await holdUsageKeys(test.database);
+    // One id alone fills the queue just as well.
+    const input = usage();
+    const taken = [recorder.record(request(input)), recorder.record(request(input))];
+    const error = await refusal(recorder);
+    expect(error.reason).to.equal("OVERLOADED");
+    expect(error.retryAfterMs).to.be.greaterThan(0);
+    await held.letGo();
+    const outcomes = (await Promise.all(taken)).map(({ outcome }) => outcome);
+    expect(outcomes).to.deep.equal(["CREATED", "REPLAYED"]);
+    expect((await recorder.record(request())).outcome).to.equal("CREATED");
+  });
+
+  it("drops what nobody waits for before it reaches the database", async () => {
+    const { recorder, batches } = makeRecorder({ lanes: 1 });
+    const held = await holdUsageKeys(test.database);
+    const first = recorder.record(request());
+    await held.waiters(1);
+    let isOver = false;
+    const late = recorder
+      .record(
+        request({}, () => {
+          if (isOver) throw deadlineExceeded();
+        }),
+      )
+      .catch((error: DomainError) => error.reason);
+    isOver = true;
+    await held.letGo();
+    await first;
+    expect(await late).to.equal("DEADLINE_EXCEEDED");
+    expect(batches).to.deep.equal([1]);
+    expect(recorder.depth).to.equal(0);
+  });
+
+  it("judges the ones behind it when the one before was dropped", async () => {
+    const { recorder } = makeRecorder();
+    const input = usage();
+    const dropped = recorder.record(
+      request(input, () => {
+        throw deadlineExceeded();
+      }),
+    );
+    const behind = recorder.record(request(input));
+    expect((await dropped.catch((error: DomainError) => error)) as unknown).to.be.instanceOf(
+      DomainError,
+    );
+    expect((await behind).outcome).to.equal("CREATED");
+  });
+
+  it("writes what it took before it stops, and takes no more", async () => {
+    const { recorder } = makeRecorder({ lanes: 1, batchSize: 1 });
+    const held = await holdUsageKeys(test.database);
+    const taken = [recorder.record(request()), recorder.record(request())];
+    let hasStopped = false;
+    const stopped = recorder.stop().then(() => {
+      hasStopped = true;
+    });
+    expect((await refusal(recorder)).reason).to.equal("SHUTTING_DOWN");
+    await held.waiters(1);
+    expect(hasStopped).to.equal(false);
+    await held.letGo();
+    await stopped;
+    expect(recorder.depth).to.equal(0);
+    const outcomes = (await Promise.all(taken)).map(({ outcome }) => outcome);
+    expect(outcomes).to.deep.equal(["CREATED", "CREATED"]);
+  });
+
+  it("stops at once when it has nothing to do", async () => {
+    const { recorder } = makeRecorder();
+    await recorder.stop();
+    expect((await refusal(recorder)).kind).to.equal("unavailable");
+  });
+});
