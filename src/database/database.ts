@@ -79,6 +79,8 @@ function createKnex({ logger, ...options }: DatabaseOptions): Knex {
     } as Knex.PgConnectionConfig,
     // Spares a `select version()` for each new connection; 15 is the oldest that Tally takes.
     version: "15",
+    // Errors are logged: with values in their statements, they would carry what requests held.
+    compileSqlOnError: false,
     pool: {
       min: 0,
       max: options.poolMax ?? DEFAULT_POOL_MAX,

@@ -224,6 +224,13 @@ describe("createDatabase", () => {
     await pool.destroy();
   });
 
+  it("keeps the values of a statement that failed out of its error", async () => {
+    const error = await failure(test.database.knex.raw("select ?::int", ["top secret"]));
+
+    expect(String((error as Error).message)).to.contain("select $1::int");
+    expect(String((error as Error).message)).not.to.contain("'top secret'");
+  });
+
   it("closes its connections when it is destroyed", async () => {
     const application = `closing-${randomBytes(4).toString("hex")}`;
     const pool = createDatabase({
