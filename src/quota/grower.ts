@@ -7,7 +7,10 @@ import type { GrowAnswer, GrowRequest, LedgerStore, PeriodFigures } from "./ledg
 export interface GrowOutcome {
   /** Unset: refused. */
   readonly reservation: OpenReservation | undefined;
-  /** Where each of the needed periods stands now, in the order of the needs. */
+  /**
+   * Where each of the needed periods stands, in the order of the needs: now, or if the database was
+   * not asked, when it was last heard of.
+   */
   readonly figures: readonly PeriodFigures[];
 }
 

@@ -72,7 +72,14 @@ export function createLedger(parts: LedgerParts): Ledger {
       expireTimeMs: createTimeMs + request.ttlMs,
     };
     const reservation = book.tryReserve(request.needs, terms);
-    return reservation ? { reservation, figures: [] } : await grower.grow(request.needs, terms);
+    if (!reservation) return await grower.grow(request.needs, terms);
+    return { reservation, figures: request.needs.map(lastFigures) };
+  }
+
+  /** Of a period with a lease: where it stood when the lease last grew. */
+  function lastFigures({ budgetId, periodStartMs }: Need): PeriodFigures {
+    const { limit, spent, leased } = book.figures({ budgetId, periodStartMs })!;
+    return { budgetId, periodStartMs, limit, spent, leased };
   }
 
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */

@@ -4,7 +4,7 @@ import { decideConflict, type RecordOutcome } from "./conflict.js";
 import { type Draft, draftRecord, reservationsOf } from "./draft.js";
 import { NO_OVERAGES, overagesOf, resultOf } from "./overage.js";
 import type { UsageRecord } from "./usage-record.js";
-import type { PostAnswer, UsageReplacement } from "./usage-store.js";
+import type { UsageReplacement } from "./usage-store.js";
 
 /** Decides what becomes of entries whose id is taken, and writes it. */
 export interface ConflictResolver {
@@ -20,8 +20,6 @@ interface Replacement extends Draft {
 
 /** A record that moves between our reading and our writing is decided anew so often at most. */
 const MAX_DECISIONS = 8;
-
-const NOTHING_POSTED: PostAnswer = { existing: [], periods: [], leases: [] };
 
 /** Makes a resolver. */
 export function createConflictResolver(parts: CommitterParts): ConflictResolver {
@@ -92,11 +90,6 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     const { conflictPolicy } = entry;
     const outcome = decideConflict(existing, { requestId, status, fingerprint, conflictPolicy });
     if (outcome === "REPLAYED") {
-      // The reservation that came with the record was settled by it, even if our hearing of that
-      // was lost.
-      if (existing.reservationId !== "") {
-        parts.onPosted(NOTHING_POSTED, [existing.reservationId]);
-      }
       finish(entry, { result: resultOf(existing, outcome, NO_OVERAGES) });
       return undefined;
     }
