@@ -86,7 +86,9 @@ export function createGrower(parts: {
     const figures = needs.map((need) => answer.periods[keys.get(keyOf(need))!]!);
     if (isAdmitted) return { reservation: book.reserveAside(needs, terms), figures };
     book.dropAside(needs);
-    return { reservation: undefined, figures };
+    // The answer may have told of more in the lease than was known here, when an earlier one was
+    // lost: then there is room without what the budget refused.
+    return { reservation: book.tryReserve(needs, terms), figures };
   }
 
   return {
@@ -126,7 +128,7 @@ function toRequest(book: LeaseBook, group: readonly Waiter[]) {
     const expireTimeMs = terms.expireTimeMs + LEASE_MARGIN_MS;
     for (const need of needs) indexOf(need, expireTimeMs);
     return book
-      .setAside(needs)
+      .setAside(needs, terms)
       .map((ask) => ({ period: indexOf(ask, expireTimeMs), amount: ask.amount }));
   });
   const request: GrowRequest = { periods, callers };

@@ -39,8 +39,11 @@ export interface OpenReservation extends Reservation, ReservationTerms {}
 export interface LeaseBook {
   /** Reserves if every period has room in a lease that outlives the reservation: all or none. */
   tryReserve(needs: readonly Need[], terms: ReservationTerms): OpenReservation | undefined;
-  /** Sets what is free aside for a caller that has to wait, and says what is missing. */
-  setAside(needs: readonly Need[]): Ask[];
+  /**
+   * Sets what is free aside for a caller that has to wait, and says what is missing. A lease that
+   * does not outlive the reservation may be swept while the caller waits: it has nothing free.
+   */
+  setAside(needs: readonly Need[], terms: ReservationTerms): Ask[];
   /** Makes the reservation of a caller that waited and was admitted. */
   reserveAside(needs: readonly Need[], terms: ReservationTerms): OpenReservation;
   /** Gives up what was set aside for a caller that waited and was refused. */
@@ -107,18 +110,18 @@ export function createLeaseBook(): LeaseBook {
     tryReserve(needs, terms) {
       for (const need of needs) {
         const lease = leaseOf(need);
-        if (!lease || lease.expireTimeMs < terms.expireTimeMs + LEASE_MARGIN_MS) return undefined;
+        if (!lease || !outlives(lease, terms)) return undefined;
         const free = freeOf(lease);
         if (free <= 0n || free < need.amount) return undefined;
       }
       return open(needs, terms);
     },
 
-    setAside(needs) {
+    setAside(needs, terms) {
       const asks: Ask[] = [];
       for (const need of needs) {
         const lease = leaseOf(need);
-        const free = lease ? freeOf(lease) : 0n;
+        const free = lease && outlives(lease, terms) ? freeOf(lease) : 0n;
         const used = free <= 0n ? 0n : free < need.amount ? free : need.amount;
         moveAside(need, need.amount);
         // A need of 0 asks whether anything is left, unless something is left here.
@@ -199,6 +202,10 @@ export function createLeaseBook(): LeaseBook {
       }
     },
   };
+}
+
+function outlives(lease: Lease, { expireTimeMs }: ReservationTerms): boolean {
+  return lease.expireTimeMs >= expireTimeMs + LEASE_MARGIN_MS;
 }
 
 function keyOf({ budgetId, periodStartMs }: PeriodKey): string {

@@ -3,7 +3,12 @@ import type { Logger } from "pino";
 import { createDatabaseClock, type DatabaseClock } from "./database-clock.js";
 import { createGrower, type GrowOutcome } from "./grower.js";
 import type { LeaseAnswer, PeriodKey } from "./lease.js";
-import { createLeaseBook, type Need, type OpenReservation } from "./lease-book.js";
+import {
+  createLeaseBook,
+  type Need,
+  type OpenReservation,
+  type ReservationTerms,
+} from "./lease-book.js";
 import type { LedgerStore, PeriodFigures, ReservationHold } from "./ledger-store.js";
 import { createPeriodReader } from "./period-reader.js";
 import type { Reservation } from "./reservation.js";
@@ -40,6 +45,12 @@ export interface Ledger {
   nowMs(): number;
 }
 
+/** The answer to a request, for when it asks again. */
+interface Remembered {
+  readonly terms: ReservationTerms;
+  readonly outcome: Promise<GrowOutcome>;
+}
+
 /** What a ledger is made of. */
 export interface LedgerParts {
   readonly store: LedgerStore;
@@ -59,21 +70,22 @@ export function createLedger(parts: LedgerParts): Ledger {
   const book = createLeaseBook();
   const grower = createGrower({ book, store, clock });
   const reader = createPeriodReader(store);
-  const byRequestId = new Map<string, Promise<GrowOutcome>>();
+  const byRequestId = new Map<string, Remembered>();
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
-  async function reserveAnew(request: ReserveRequest): Promise<GrowOutcome> {
+  function termsOf({ requestId, ttlMs }: ReserveRequest): ReservationTerms {
     const createTimeMs = clock.nowMs();
-    const terms = {
-      uid: randomUUID(),
-      requestId: request.requestId,
-      createTimeMs,
-      expireTimeMs: createTimeMs + request.ttlMs,
-    };
-    const reservation = book.tryReserve(request.needs, terms);
-    if (!reservation) return await grower.grow(request.needs, terms);
-    return { reservation, figures: request.needs.map(lastFigures) };
+    return { uid: randomUUID(), requestId, createTimeMs, expireTimeMs: createTimeMs + ttlMs };
+  }
+
+  async function reserveAnew(
+    needs: readonly Need[],
+    terms: ReservationTerms,
+  ): Promise<GrowOutcome> {
+    const reservation = book.tryReserve(needs, terms);
+    if (!reservation) return await grower.grow(needs, terms);
+    return { reservation, figures: needs.map(lastFigures) };
   }
 
   /** Of a period with a lease: where it stood when the lease last grew. */
@@ -83,16 +95,21 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
 
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */
-  function remember(requestId: string, outcome: Promise<GrowOutcome>): Promise<GrowOutcome> {
-    byRequestId.set(requestId, outcome);
-    const forget = () => byRequestId.delete(requestId);
-    outcome.then(({ reservation }) => reservation ?? forget(), forget);
+  function remember(terms: ReservationTerms, outcome: Promise<GrowOutcome>): Promise<GrowOutcome> {
+    byRequestId.set(terms.requestId, { terms, outcome });
+    const forgetThis = () => forget(terms);
+    outcome.then(({ reservation }) => reservation ?? forgetThis(), forgetThis);
     return outcome;
+  }
+
+  /** Leaves a later reservation of the same request alone. */
+  function forget({ uid, requestId }: ReservationTerms): void {
+    if (byRequestId.get(requestId)?.terms.uid === uid) byRequestId.delete(requestId);
   }
 
   function end(uid: string): void {
     const ended = book.end(uid);
-    if (ended && ended.requestId !== "") byRequestId.delete(ended.requestId);
+    if (ended) forget(ended);
   }
 
   async function releaseAll(reservations: readonly Reservation[]): Promise<ReadonlySet<string>> {
@@ -132,9 +149,11 @@ export function createLedger(parts: LedgerParts): Ledger {
       await beating;
     },
     reserve(request) {
-      if (request.requestId === "") return reserveAnew(request);
+      const terms = termsOf(request);
+      if (request.requestId === "") return reserveAnew(request.needs, terms);
       const known = byRequestId.get(request.requestId);
-      return known ?? remember(request.requestId, reserveAnew(request));
+      if (known && known.terms.expireTimeMs > terms.createTimeMs) return known.outcome;
+      return remember(terms, reserveAnew(request.needs, terms));
     },
     async release(reservation) {
       const released = await releaseAll([reservation]);

@@ -131,9 +131,11 @@ async function createPostMovements(knex: Knex): Promise<void> {
 }
 
 /**
- * Budgets and reservations. A hold counts only if its lease is still there, its reservation has
- * not expired by the database's clock, read after the lease is locked, and nobody ended the
- * reservation before: the insert into reservation_outcomes decides.
+ * Budgets and reservations. A hold counts only if its lease is still there and nobody ended the
+ * reservation before: the insert into reservation_outcomes decides. A reservation that has expired
+ * counts as well, for its amount stays aside at its owner until it is ended here; but not for
+ * long, as outcomes are forgotten an hour after the expiry. That is read from the database's
+ * clock once the lease is locked, and half an hour leaves room for those who wait for a lock.
  */
 async function createPostCharges(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -154,7 +156,7 @@ async function createPostCharges(knex: Knex): Promise<void> {
         insert into reservation_outcomes (reservation_id, outcome, expire_time)
         select distinct on (h.reservation_id) h.reservation_id, wanted_outcome, h.expire_time
         from unnest(holds) h
-        where wanted_outcome <> 'SETTLED' or h.expire_time > clock_timestamp()
+        where h.expire_time > clock_timestamp() - interval '30 minutes'
         order by h.reservation_id
         on conflict (reservation_id) do nothing
         returning reservation_id
