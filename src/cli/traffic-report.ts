@@ -1,4 +1,5 @@
 import type { VerifyLedgerResponse } from "../../gen/tally/v1/operations_pb.js";
+import { toAscii } from "../ascii.js";
 import type { CallTimer, CallTimings } from "../traffic/call-timings.js";
 import type { Spend, TrafficTotals } from "../traffic/traffic-totals.js";
 import { formatCount, formatDollars, formatMs, formatName } from "./format.js";
@@ -14,6 +15,7 @@ export interface TrafficTiming {
 
 const LARGEST_USERS = 3;
 const SHOWN_DRIFTS = 10;
+const MAX_LINE_LENGTH = 500;
 
 /** What was sent, what it cost, and how fast it went. */
 export function trafficTables(totals: TrafficTotals, timing: TrafficTiming): Table[] {
@@ -115,12 +117,10 @@ export function ledgerTable(verified: VerifyLedgerResponse): Table {
   };
 }
 
-/** One line for each of the first drifts. */
+/** One line for each of the first drifts. Ids are the callers' own: they reach no terminal raw. */
 export function driftLines({ drifts }: VerifyLedgerResponse): string[] {
-  return drifts
-    .slice(0, SHOWN_DRIFTS)
-    .map(
-      ({ check, subject, figure, stored, recomputed }) =>
-        `drift: ${check} ${subject}: ${figure} is ${stored}, its records add up to ${recomputed}`,
-    );
+  return drifts.slice(0, SHOWN_DRIFTS).map(({ check, subject, figure, stored, recomputed }) => {
+    const line = `drift: ${check} ${subject}: ${figure} is ${stored}, its records say ${recomputed}`;
+    return toAscii(line, MAX_LINE_LENGTH);
+  });
 }

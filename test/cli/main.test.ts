@@ -12,7 +12,7 @@ describe("tally", function () {
   it("lists its commands with --help", async () => {
     const { exitCode, stdout, stderr } = await runTally(["--help"]);
     expect({ exitCode, stderr }).to.deep.equal({ exitCode: 0, stderr: "" });
-    for (const command of ["serve", "migrate", "demo", "replay"]) {
+    for (const command of ["serve", "migrate", "demo", "replay", "catalog", "verify"]) {
       expect(stdout).to.match(new RegExp(`^ {2}${command}`, "m"));
     }
   });
