@@ -161,11 +161,13 @@ function merge(told: UsageSubmission, existing: UsageRecord | undefined): UsageS
 
 /**
  * A budget that a reservation holds is charged in the reservation's period, and a revision in the
- * period that the record was charged in before, unless it was told to have arrived at another time.
+ * period that the record was charged in before, unless it tells of another time of arrival.
  */
 function periodOverrides({ submission, reservation, existing }: PrepareInput): PeriodOverrides {
   if (reservation) return reservation.holds;
-  return submission.isCreateTimeGiven ? NOTHING : (existing?.charges ?? NOTHING);
+  if (!existing) return NOTHING;
+  const isMoved = submission.isCreateTimeGiven && submission.createTimeUs !== existing.createTimeUs;
+  return isMoved ? NOTHING : existing.charges;
 }
 
 /** A provider or model without an entry of its own counts as known when the price list has it. */
