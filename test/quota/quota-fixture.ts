@@ -1,6 +1,7 @@
 /** Callers with budgets, for tests of checks and reservations. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { expect } from "chai";
+import { ApiKeyKind } from "../../gen/tally/v1/catalog_pb.js";
 import type {
   CheckQuotaRequest,
   CheckQuotaRequestSchema,
@@ -19,6 +20,23 @@ export type CheckInit = Exclude<
 /** A budget as one writes it. */
 export type BudgetInit = NonNullable<DocumentInit["budgets"]>[number];
 
+/**
+ * A time zone in which it is no time near midnight: no day of it ends while tests run.
+ *
+ * @returns its name, and how far it is ahead of UTC in milliseconds
+ */
+export function zoneFarFromMidnight(): { timeZone: string; offsetMs: number } {
+  const hours = Math.abs(new Date().getUTCHours() - 12) < 6 ? 0 : 12;
+  // Etc zones have their signs the other way round.
+  return { timeZone: `Etc/GMT-${hours}`, offsetMs: hours * 3_600_000 };
+}
+
+/** A check that expects so much list cost. */
+export function expecting(userId: string, nanoUsd: bigint, fields: CheckInit = {}): CheckInit {
+  const expectation = { case: "estimatedCostNanoUsd" as const, value: nanoUsd };
+  return { userId, expectation, ...fields };
+}
+
 /** Makes a user with one budget of the same id. */
 export async function userWithLimit(
   app: TestApp,
@@ -33,8 +51,7 @@ export async function userWithLimit(
 
 /** A check that expects so much list cost and holds it. */
 export function reserving(userId: string, nanoUsd: bigint, fields: CheckInit = {}): CheckInit {
-  const expectation = { case: "estimatedCostNanoUsd" as const, value: nanoUsd };
-  return { userId, expectation, reserve: true, ...fields };
+  return expecting(userId, nanoUsd, { reserve: true, ...fields });
 }
 
 /** Reserves so much, which must be allowed. */
@@ -48,6 +65,17 @@ export async function reserve(
   expect(answer.allowed, answer.message).to.equal(true);
   expect(answer.reservationId).to.not.equal("");
   return answer;
+}
+
+/** Makes a prepaid key with a balance of the same id. */
+export async function standaloneKey(app: TestApp, balance: bigint): Promise<string> {
+  const apiKeyId = uniqueId("prepaid");
+  const budget = { budgetId: apiKeyId, scope: BudgetScope.API_KEY, subject: apiKeyId };
+  await app.apply({
+    apiKeys: [{ apiKeyId, kind: ApiKeyKind.STANDALONE }],
+    budgets: [{ ...budget, limit: balance }],
+  });
+  return apiKeyId;
 }
 
 /** Where a budget stands in its current period. */

@@ -1,8 +1,6 @@
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect } from "chai";
 import { BudgetWindowKind } from "../../gen/tally/v1/usage_pb.js";
-import { createBudgetIndex } from "../../src/catalog/budget-index.js";
-import type { Budget } from "../../src/catalog/types.js";
 import { createPriceBook } from "../../src/pricing/price-book.js";
 import { createChecker } from "../../src/quota/check.js";
 import { createLedger, type Ledger } from "../../src/quota/ledger.js";
@@ -11,17 +9,16 @@ import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
 import { silentLogger } from "../support/postgres.js";
 import { type UsageInit, usage } from "../usage/usage-fixture.js";
-import { reserve, userWithLimit } from "./quota-fixture.js";
+import { makeBudget, makeDirectory, makeUser } from "./quota-directory.js";
+import { reserve, userWithLimit, zoneFarFromMidnight } from "./quota-fixture.js";
 
 const DAY_MS = 86_400_000;
 
 describe("the windows of budgets", () => {
   let app: TestApp;
-  // A zone in which it is no time near midnight: no day ends while the tests run.
-  const offsetHours = Math.abs(new Date().getUTCHours() - 12) < 6 ? 0 : 12;
-  const offsetMs = offsetHours * 3_600_000;
+  const { timeZone, offsetMs } = zoneFarFromMidnight();
   const todayMs = Math.floor((Date.now() + offsetMs) / DAY_MS) * DAY_MS - offsetMs;
-  const window = { kind: BudgetWindowKind.DAY, timeZone: `Etc/GMT-${offsetHours}` };
+  const window = { kind: BudgetWindowKind.DAY, timeZone };
 
   before(async () => {
     app = await startTestApp();
@@ -144,34 +141,7 @@ const CHECK = {
 
 /** Knows one user, with a daily budget of 100 in Kathmandu that the database has, too. */
 function directoryOf(userId: string) {
-  const budget: Budget = {
-    budgetId: userId,
-    scope: "USER",
-    subject: userId,
-    measure: "COST",
-    limit: 100n,
-    window: { kind: "DAY", timeZone: "Asia/Kathmandu" },
-    enforcement: "HARD",
-    alertPercents: [],
-    expireTimeMs: null,
-    onUnavailable: "DENY",
-    active: true,
-  };
-  const index = createBudgetIndex();
-  index.upsert([budget]);
-  return {
-    user: () => ({
-      userId,
-      email: "",
-      username: "",
-      role: "USER" as const,
-      active: true,
-      expireTimeMs: null,
-      allowedModels: undefined,
-      allowedProviders: undefined,
-    }),
-    apiKey: () => undefined,
-    budget: () => budget,
-    budgetsOf: index.budgetsOf,
-  };
+  const window = { kind: "DAY", timeZone: "Asia/Kathmandu" } as const;
+  const budget = makeBudget({ budgetId: userId, scope: "USER", subject: userId, window });
+  return makeDirectory({ users: [makeUser(userId)], budgets: [budget] });
 }
