@@ -309,7 +309,7 @@ AS $function$
         insert into reservation_outcomes (reservation_id, outcome, expire_time)
         select distinct on (h.reservation_id) h.reservation_id, wanted_outcome, h.expire_time
         from unnest(holds) h
-        where wanted_outcome <> 'SETTLED' or h.expire_time > clock_timestamp()
+        where h.expire_time > clock_timestamp() - interval '30 minutes'
         order by h.reservation_id
         on conflict (reservation_id) do nothing
         returning reservation_id
