@@ -1,5 +1,6 @@
-import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { configureTextEncoding, getTextEncoding } from "@bufbuild/protobuf/wire";
+import { encodeCompiled } from "./wire-encoder.js";
 
 /**
  * How text is read from and written to protobuf messages in this process. Unlike the default it
@@ -17,10 +18,7 @@ export function installTextEncoding(): void {
   });
 }
 
-/**
- * The bytes of a message, as grpc-js takes them. The copy goes into Node's pool of buffers; a
- * view instead would give each small message an allocation outside of the heap.
- */
+/** The bytes of a message, as grpc-js takes them; a copy of the caller's own. */
 export function encodeMessage(schema: DescMessage, message: Message): Buffer {
-  return Buffer.from(toBinary(schema, message));
+  return encodeCompiled(schema, message);
 }
