@@ -3,6 +3,7 @@ import { Code } from "../../gen/google/rpc/code_pb.js";
 import { RecordOutcome } from "../../gen/tally/v1/usage_recorder_pb.js";
 import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
+import { eventually } from "../support/eventually.js";
 import { rpcFailure } from "../support/rpc-failure.js";
 import { holdUsageKeys } from "./held-table.js";
 import { type UsageInit, usage } from "./usage-fixture.js";
@@ -28,14 +29,14 @@ describe("RecordUsage when the database is slow or away", () => {
     return app.clients.recorder.recordUsage({ usage: input }, { timeoutMs });
   }
 
-  /** As a gateway would: a connection may die between being taken from the pool and being used. */
-  async function recordWithRetry(input: UsageInit) {
-    try {
-      return await record(input);
-    } catch (error) {
-      expect(error).to.include({ reason: "DATABASE_UNAVAILABLE" });
-      return record(input);
-    }
+  /** As a gateway would: connections may die between being taken from the pool and being used. */
+  function recordWithRetry(input: UsageInit) {
+    return eventually("a record is taken", () =>
+      record(input).catch((error) => {
+        expect(error).to.include({ reason: "DATABASE_UNAVAILABLE" });
+        return undefined;
+      }),
+    );
   }
 
   it("answers RESOURCE_EXHAUSTED and when to try again, while the queue is full", async () => {
