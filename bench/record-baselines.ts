@@ -11,14 +11,18 @@ const STATEMENTS = 120;
 const SINGLE_INSERTS = 500;
 
 /**
- * A copy of usage_records with its indexes for each baseline, so that baselines neither count as
+ * A copy of usage_records, partitioned and indexed like it, so that baselines neither count as
  * records nor touch the table that is measured; and accounts to update.
  */
 export async function createBaselineTables(client: pg.Client): Promise<void> {
   await client.query(`
     create table bench_accounts (id integer primary key, spent bigint not null) with (fillfactor = 50);
     insert into bench_accounts select i, 0 from generate_series(1, ${ACCOUNTS}) i;
-    create table bench_records (like usage_records including all);
+    create table bench_records (like usage_records including all) partition by range (created_time);
+    do $$ begin
+      execute format('create table bench_records_now partition of bench_records for values from (%L) to (%L)',
+        date_trunc('month', now()), date_trunc('month', now()) + interval '2 months');
+    end $$;
     create sequence bench_record_number;`);
 }
 
