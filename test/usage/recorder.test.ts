@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { UsageInputSchema } from "../../gen/tally/v1/usage_pb.js";
 import { createCatalogDirectory } from "../../src/catalog/directory.js";
+import { DatabaseUnavailableError } from "../../src/database/errors.js";
 import { DomainError, deadlineExceeded } from "../../src/errors.js";
 import { createPriceBook } from "../../src/pricing/price-book.js";
 import { fromProtoUsageInput } from "../../src/usage/from-proto.js";
@@ -24,17 +25,31 @@ describe("createRecorder", () => {
   });
   after(() => test.drop());
 
-  /** A recorder on the real store, and how many records each of its transactions held. */
-  function makeRecorder(options: { lanes?: number; batchSize?: number; queueLimit?: number } = {}) {
+  /** Sizes of the recorder, and what may go wrong before the store is asked. */
+  interface Options {
+    lanes?: number;
+    batchSize?: number;
+    queueLimit?: number;
+    failRecord?: (count: number) => void;
+    failReplace?: (count: number) => void;
+  }
+
+  /** A recorder on the real store, and how many new records each of its transactions held. */
+  function makeRecorder({ failRecord, failReplace, ...options }: Options = {}) {
     const store = createUsageStore(test.database);
     const batches: number[] = [];
     const recorder = createRecorder({
       ...options,
       store: {
         ...store,
-        record(writes, lane) {
+        async record(writes, lane) {
           batches.push(writes.length);
+          failRecord?.(writes.length);
           return store.record(writes, lane);
+        },
+        async replace(replacements, lane) {
+          failReplace?.(replacements.length);
+          return store.replace(replacements, lane);
         },
       },
       partitions: createPartitionKeeper(store),
@@ -138,6 +153,44 @@ describe("createRecorder", () => {
       DomainError,
     );
     expect((await behind).outcome).to.equal("CREATED");
+  });
+
+  it("looks for the bad record in halves, and fails it alone", async () => {
+    const { recorder, batches } = makeRecorder({
+      failRecord(count) {
+        if (count > 1) throw new Error("one of them is bad");
+      },
+    });
+    const results = await Promise.all([1, 2, 3].map(() => recorder.record(request())));
+    expect(results.map(({ outcome }) => outcome)).to.deep.equal(Array(3).fill("CREATED"));
+    expect(batches).to.deep.equal([3, 2, 1, 1, 1]);
+  });
+
+  it("looks for no bad record when the database is away", async () => {
+    const { recorder, batches } = makeRecorder({
+      failRecord() {
+        throw new DatabaseUnavailableError("away");
+      },
+    });
+    const calls = [1, 2, 3].map(() => recorder.record(request()));
+    for (const { status } of await Promise.allSettled(calls)) expect(status).to.equal("rejected");
+    expect(batches).to.deep.equal([3]);
+    expect(recorder.depth).to.equal(0);
+  });
+
+  it("answers each of a group of known records once, when replacing them together fails", async () => {
+    const { recorder } = makeRecorder({
+      failReplace(count) {
+        if (count > 1) throw new Error("one of them is bad");
+      },
+    });
+    const inputs = [usage(), usage(), usage()] as const;
+    await Promise.all(inputs.map((input) => recorder.record(request(input))));
+    const again = [inputs[0], ...inputs.slice(1).map((input) => ({ ...input, outputTokens: 1n }))];
+    const results = await Promise.all(again.map((input) => recorder.record(request(input))));
+    expect(results.map(({ outcome }) => outcome)).to.deep.equal(["REPLAYED", "REVISED", "REVISED"]);
+    expect(recorder.depth).to.equal(0);
+    await recorder.stop();
   });
 
   it("writes what it took before it stops, and takes no more", async () => {
