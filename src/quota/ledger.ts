@@ -18,7 +18,10 @@ export interface ReserveRequest {
   /** At least one. */
   readonly needs: readonly Need[];
   readonly ttlMs: number;
-  /** Asking again with the same id answers with the same open reservation. "" for none. */
+  /**
+   * Asking again with the same id for the same budgets answers with the same open reservation. ""
+   * for none.
+   */
   readonly requestId: string;
 }
 
@@ -70,7 +73,7 @@ export function createLedger(parts: LedgerParts): Ledger {
   const book = createLeaseBook();
   const grower = createGrower({ book, store, clock });
   const reader = createPeriodReader(store);
-  const byRequestId = new Map<string, Remembered>();
+  const byRequest = new Map<string, Remembered>();
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
@@ -95,21 +98,25 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
 
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */
-  function remember(terms: ReservationTerms, outcome: Promise<GrowOutcome>): Promise<GrowOutcome> {
-    byRequestId.set(terms.requestId, { terms, outcome });
-    const forgetThis = () => forget(terms);
+  function remember(
+    key: string,
+    terms: ReservationTerms,
+    outcome: Promise<GrowOutcome>,
+  ): Promise<GrowOutcome> {
+    byRequest.set(key, { terms, outcome });
+    const forgetThis = () => forget(key, terms.uid);
     outcome.then(({ reservation }) => reservation ?? forgetThis(), forgetThis);
     return outcome;
   }
 
   /** Leaves a later reservation of the same request alone. */
-  function forget({ uid, requestId }: ReservationTerms): void {
-    if (byRequestId.get(requestId)?.terms.uid === uid) byRequestId.delete(requestId);
+  function forget(key: string, uid: string): void {
+    if (byRequest.get(key)?.terms.uid === uid) byRequest.delete(key);
   }
 
   function end(uid: string): void {
     const ended = book.end(uid);
-    if (ended) forget(ended);
+    if (ended) forget(requestKey(ended.requestId, ended.holds), uid);
   }
 
   async function releaseAll(reservations: readonly Reservation[]): Promise<ReadonlySet<string>> {
@@ -151,9 +158,10 @@ export function createLedger(parts: LedgerParts): Ledger {
     reserve(request) {
       const terms = termsOf(request);
       if (request.requestId === "") return reserveAnew(request.needs, terms);
-      const known = byRequestId.get(request.requestId);
+      const key = requestKey(request.requestId, request.needs);
+      const known = byRequest.get(key);
       if (known && known.terms.expireTimeMs > terms.createTimeMs) return known.outcome;
-      return remember(terms, reserveAnew(request.needs, terms));
+      return remember(key, terms, reserveAnew(request.needs, terms));
     },
     async release(reservation) {
       const released = await releaseAll([reservation]);
@@ -167,6 +175,11 @@ export function createLedger(parts: LedgerParts): Ledger {
     openOn: (period) => book.openOn(period),
     nowMs: () => clock.nowMs(),
   };
+}
+
+/** Names a request with its budgets: nobody is answered with a reservation on those of others. */
+function requestKey(requestId: string, budgets: readonly { readonly budgetId: string }[]): string {
+  return JSON.stringify([requestId, ...budgets.map(({ budgetId }) => budgetId)]);
 }
 
 function toHolds({ uid, expireTimeMs, holds }: Reservation): ReservationHold[] {

@@ -71,6 +71,16 @@ describe("reservations", () => {
     expect(await standing(app, userId)).to.deep.equal({ spent: 0n, held: 60n });
   });
 
+  it("are nobody else's, even when another asks for a request of the same id", async () => {
+    const [rich, poor] = [await userWithLimit(app, 100n), await userWithLimit(app, 0n)];
+    const requestId = uniqueId("request");
+    const { reservationId } = await reserve(app, rich, 60n, { requestId });
+    const denied = await app.clients.checker.checkQuota(reserving(poor, 60n, { requestId }));
+    expect([denied.allowed, denied.reservationId]).to.deep.equal([false, ""]);
+    const again = await reserve(app, rich, 60n, { requestId });
+    expect(again.reservationId).to.equal(reservationId);
+  });
+
   it("are new when a request asks again that was denied, or whose reservation ended", async () => {
     const userId = await userWithLimit(app, 100n);
     const requestId = uniqueId("request");
