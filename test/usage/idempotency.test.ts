@@ -270,6 +270,16 @@ describe("RecordUsage of a request that is known", () => {
     expect(rows).to.deep.equal([{ partition: "usage_records_2025_09" }]);
   });
 
+  it("takes a request for counted whose record is gone, but not its key", async () => {
+    const userId = await userWithBudget();
+    const input = usage({ userId });
+    const key = { request_id: input.requestId, created_time: new Date() };
+    await app.database.knex("usage_keys").insert(key);
+    expect((await record(input)).outcome).to.equal(REPLAYED);
+    expect(await readSpent(app.database, userId)).to.equal(0n);
+    expect((await readTotals(app.database, "USER", userId)).requests).to.equal(0n);
+  });
+
   it("counts one of 2,000 at the same moment", async () => {
     const userId = await userWithBudget();
     const input = usage({ userId });

@@ -96,12 +96,13 @@ describe("createRecorder", () => {
   it("has as many transactions under way as it has lanes", async () => {
     const { recorder, batches } = makeRecorder({ lanes: 2, batchSize: 1 });
     const held = await holdUsageKeys(test.database);
-    const all = [1, 2, 3].map(() => recorder.record(request()));
+    // Enough users for every lane to have some.
+    const all = Array.from({ length: 20 }, () => recorder.record(request()));
     await held.waiters(2);
     expect(batches).to.deep.equal([1, 1]);
     await held.letGo();
     await Promise.all(all);
-    expect(batches).to.deep.equal([1, 1, 1]);
+    expect(batches).to.deep.equal(Array(20).fill(1));
   });
 
   it("refuses what its queue has no room for, and takes it later", async () => {
@@ -157,6 +158,7 @@ describe("createRecorder", () => {
 
   it("looks for the bad record in halves, and fails it alone", async () => {
     const { recorder, batches } = makeRecorder({
+      lanes: 1,
       failRecord(count) {
         if (count > 1) throw new Error("one of them is bad");
       },
@@ -168,6 +170,7 @@ describe("createRecorder", () => {
 
   it("looks for no bad record when the database is away", async () => {
     const { recorder, batches } = makeRecorder({
+      lanes: 1,
       failRecord() {
         throw new DatabaseUnavailableError("away");
       },
@@ -180,6 +183,7 @@ describe("createRecorder", () => {
 
   it("answers each of a group of known records once, when replacing them together fails", async () => {
     const { recorder } = makeRecorder({
+      lanes: 1,
       failReplace(count) {
         if (count > 1) throw new Error("one of them is bad");
       },
