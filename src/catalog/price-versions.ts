@@ -66,7 +66,12 @@ export function createPriceVersions(options: PriceVersionsOptions): PriceVersion
 
   return {
     findAll,
-    find: async (version) => (await findAll([version])).get(version),
+    async find(version) {
+      const hit = known.get(version);
+      if (hit === undefined) return (await findAll([version])).get(version);
+      remember(hit);
+      return hit;
+    },
     remember(versions) {
       for (const version of versions) remember(version);
     },

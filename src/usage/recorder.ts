@@ -2,6 +2,7 @@ import { DomainError } from "../errors.js";
 import { createBatchCommitter } from "./batch-committer.js";
 import type { CommitterParts } from "./committer-parts.js";
 import { fingerprint } from "./fingerprint.js";
+import { createLane, laneOf } from "./lane.js";
 import type { Entry, EntryEnd, RecordRequest, RecordResult } from "./record-request.js";
 import { isFinished, type UsageRecord } from "./usage-record.js";
 
@@ -31,15 +32,15 @@ export interface Recorder {
 const QUEUE_FULL_RETRY_MS = 200;
 
 /**
- * One transaction is under way per lane; whatever arrives meanwhile forms the next batch. There is
- * no timer: a lone submission is committed at once. Submissions with an id that is on its way wait
- * for it, so that a batch never holds an id twice and they are judged in the order they came.
+ * Submissions with an id that is on its way wait for it, so that a batch never holds an id twice and
+ * they are judged in the order they came; the others go to the lane of their user.
  */
 export function createRecorder(parts: RecorderParts): Recorder {
-  const { lanes = 2, batchSize = 256, queueLimit = 20_000 } = parts;
+  const { lanes: laneCount = 2, batchSize = 256, queueLimit = 20_000 } = parts;
   const committer = createBatchCommitter(parts);
-  const freeLanes = Array.from({ length: lanes }, (_, lane) => lane);
-  let queue: Entry[] = [];
+  const lanes = Array.from({ length: laneCount }, (_, lane) =>
+    createLane(batchSize, (batch) => commit(batch, lane)),
+  );
   let waiting = 0;
   let isStopping = false;
   let onIdle: (() => void) | undefined;
@@ -53,24 +54,11 @@ export function createRecorder(parts: RecorderParts): Recorder {
       return;
     }
     inFlight.set(entry.submission.requestId, []);
-    queue.push(entry);
-    // Lets the other calls that arrived in the same turn of the event loop join the batch.
-    if (queue.length === 1) setImmediate(fillLanes);
-  }
-
-  function fillLanes(): void {
-    while (queue.length > 0 && freeLanes.length > 0) {
-      const lane = freeLanes.pop()!;
-      const batch = queue.slice(0, batchSize);
-      queue = queue.slice(batchSize);
-      void commit(batch, lane);
-    }
+    lanes[laneOf(entry, laneCount)]!.push(entry);
   }
 
   async function commit(batch: readonly Entry[], lane: number): Promise<void> {
     await committer.commit(batch.filter(isAwaited), lane, finish);
-    freeLanes.push(lane);
-    fillLanes();
     if (waiting === 0) onIdle?.();
   }
 

@@ -32,6 +32,18 @@ describe("RecordUsage with a reservation", () => {
     return usage({ ...CENTS, userId, outputTokens: nanoUsd, ...fields });
   }
 
+  /** A user whose budget both replicas have heard of: the second hears within a second. */
+  async function sharedUserWithLimit(limit: bigint): Promise<string> {
+    const userId = await userWithLimit(app, limit);
+    await eventually("the other replica knows the budget", () =>
+      other.clients.checker.getQuota({ subject: { case: "budgetId", value: userId } }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    return userId;
+  }
+
   async function record(input: UsageInit, reservationId: string, replica = app) {
     return replica.clients.recorder.recordUsage({ usage: input, reservationId });
   }
@@ -70,7 +82,7 @@ describe("RecordUsage with a reservation", () => {
   });
 
   it("settles a reservation that another replica made", async () => {
-    const userId = await userWithLimit(app, 100n);
+    const userId = await sharedUserWithLimit(100n);
     const { reservationId } = await reserve(app, userId, 100n);
     await record(costing(userId, 40n), reservationId, other);
     expect(await standing(app, userId)).to.deep.equal({ spent: 40n, held: 0n });
@@ -80,7 +92,7 @@ describe("RecordUsage with a reservation", () => {
   });
 
   it("frees nothing when a record that another replica settled is told again", async () => {
-    const userId = await userWithLimit(app, 100n);
+    const userId = await sharedUserWithLimit(100n);
     const { reservationId } = await reserve(app, userId, 100n);
     const input = costing(userId, 100n);
     await record(input, reservationId, other);
@@ -114,7 +126,7 @@ describe("RecordUsage with a reservation", () => {
   });
 
   it("settles once for two requests, one after the other", async () => {
-    const userId = await userWithLimit(app, 1_000n);
+    const userId = await sharedUserWithLimit(1_000n);
     const { reservationId } = await reserve(app, userId, 100n);
     await reserve(app, userId, 300n);
     await record(costing(userId, 1n), reservationId);
@@ -173,7 +185,7 @@ describe("RecordUsage with a reservation", () => {
   });
 
   it("settles many at once on two replicas, each once", async () => {
-    const userId = await userWithLimit(app, 10_000n);
+    const userId = await sharedUserWithLimit(10_000n);
     const reservations = await Promise.all(
       Array.from({ length: 100 }, (_, n) => reserve(n % 2 === 0 ? app : other, userId, 100n)),
     );
