@@ -5,7 +5,14 @@ import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
 import { uniqueId } from "../support/unique-id.js";
 import { usage } from "../usage/usage-fixture.js";
-import { type CheckInit, expecting, reserving, standing, userWithLimit } from "./quota-fixture.js";
+import {
+  type CheckInit,
+  expecting,
+  reserving,
+  standing,
+  untilKnown,
+  userWithLimit,
+} from "./quota-fixture.js";
 
 describe("reserves at the same moment", () => {
   let app: TestApp;
@@ -42,6 +49,7 @@ describe("reserves at the same moment", () => {
 
     it(`are admitted on ${where} exactly as many as fit`, async () => {
       const userId = await userWithLimit(app, 37n * 1_000n + 999n);
+      await untilKnown(other, userId);
       const requests = Array.from({ length: 200 }, () => reserving(userId, 1_000n));
       const admitted = await reserveAll(requests, replicas());
       expect(admitted).to.have.length(37);
@@ -59,6 +67,7 @@ describe("reserves at the same moment", () => {
           { budgetId: model, scope: BudgetScope.MODEL, subject: model, limit: 2_300n },
         ],
       });
+      await untilKnown(other, userId, ids);
       const request = reserving(userId, 100n, { model, tags: { team } });
       const admitted = await reserveAll(Array(100).fill(request), replicas());
       expect(admitted).to.have.length(17);
@@ -81,6 +90,8 @@ describe("reserves at the same moment", () => {
           { budgetId: team, scope: BudgetScope.TAG, subject: `team=${team}`, limit: 17n * 100n },
         ],
       });
+      await untilKnown(other, userId, [userId, team, model]);
+      await untilKnown(other, shared, []);
       // Two kinds of requests that share one budget and have one each of their own.
       const requests = Array.from({ length: 120 }, (_, n) =>
         n % 3 === 0
@@ -115,6 +126,7 @@ describe("reserves at the same moment", () => {
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
         const userId = await userWithLimit(app, limit);
+        await untilKnown(other, userId);
         let spent = 0n;
         await Promise.all(
           all.map(async ({ replica, held, share }, n) => {

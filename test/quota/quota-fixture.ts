@@ -6,9 +6,11 @@ import type {
   CheckQuotaRequest,
   CheckQuotaRequestSchema,
   CheckQuotaResponse,
+  GetQuotaRequest,
 } from "../../gen/tally/v1/quota_checker_pb.js";
 import { BudgetScope, type BudgetState } from "../../gen/tally/v1/usage_pb.js";
 import type { DocumentInit, TestApp } from "../support/app.js";
+import { eventually } from "../support/eventually.js";
 import { uniqueId } from "../support/unique-id.js";
 
 /** A check as one writes it. */
@@ -52,6 +54,28 @@ export async function userWithLimit(
 /** A check that expects so much list cost and holds it. */
 export function reserving(userId: string, nanoUsd: bigint, fields: CheckInit = {}): CheckInit {
   return expecting(userId, nanoUsd, { reserve: true, ...fields });
+}
+
+/**
+ * Waits until a replica has heard of a user and of budgets, by default the one of the same id; it
+ * follows what others change within a second.
+ */
+export async function untilKnown(
+  replica: TestApp,
+  userId: string,
+  budgetIds: readonly string[] = [userId],
+): Promise<void> {
+  const isKnown = async (subject: GetQuotaRequest["subject"]) => {
+    const answer = replica.clients.checker.getQuota({ subject });
+    return answer.then(
+      () => true,
+      () => false,
+    );
+  };
+  await eventually(`a replica knows ${userId}`, () => isKnown({ case: "userId", value: userId }));
+  for (const value of budgetIds) {
+    await eventually(`a replica knows ${value}`, () => isKnown({ case: "budgetId", value }));
+  }
 }
 
 /** Reserves so much, which must be allowed. */

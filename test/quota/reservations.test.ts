@@ -6,7 +6,7 @@ import { expectBalancedBooks } from "../support/books.js";
 import { eventually } from "../support/eventually.js";
 import { rpcFailure } from "../support/rpc-failure.js";
 import { uniqueId } from "../support/unique-id.js";
-import { reserve, reserving, standing, userWithLimit } from "./quota-fixture.js";
+import { reserve, reserving, standing, untilKnown, userWithLimit } from "./quota-fixture.js";
 
 const ONE_SECOND = { seconds: 1n };
 
@@ -33,6 +33,7 @@ describe("reservations", () => {
 
   it("hold their amount until their time is up", async () => {
     const userId = await userWithLimit(app, 100n);
+    await untilKnown(other, userId);
     const before = Date.now();
     const { expireTime } = await reserve(app, userId, 60n, { reservationTtl: { seconds: 90n } });
     const ttlMs = Number(expireTime!.seconds) * 1_000 + expireTime!.nanos / 1e6 - before;
@@ -116,6 +117,7 @@ describe("reservations", () => {
 
   it("are released once by many at once", async () => {
     const userId = await userWithLimit(app, 100n);
+    await untilKnown(other, userId);
     const { reservationId } = await reserve(app, userId, 30n);
     await reserve(app, userId, 30n);
     const answers = await Promise.all(
@@ -127,6 +129,7 @@ describe("reservations", () => {
 
   it("are released by another replica, for the good of both", async () => {
     const userId = await userWithLimit(app, 100n);
+    await untilKnown(other, userId);
     const { reservationId } = await reserve(app, userId, 100n);
     expect((await release(reservationId, other)).released).to.equal(true);
     expect(await fits(userId, 70n, other)).to.equal(true);
