@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { UsageStatus } from "../../gen/tally/v1/usage_pb.js";
 import { RecordOutcome } from "../../gen/tally/v1/usage_recorder_pb.js";
-import { reserve, reserving, standing, userWithLimit } from "../quota/quota-fixture.js";
+import { reserve, reserving, standing, untilKnown, userWithLimit } from "../quota/quota-fixture.js";
 import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
 import { eventually } from "../support/eventually.js";
@@ -32,15 +32,10 @@ describe("RecordUsage with a reservation", () => {
     return usage({ ...CENTS, userId, outputTokens: nanoUsd, ...fields });
   }
 
-  /** A user whose budget both replicas have heard of: the second hears within a second. */
+  /** A user whose budget both replicas have heard of. */
   async function sharedUserWithLimit(limit: bigint): Promise<string> {
     const userId = await userWithLimit(app, limit);
-    await eventually("the other replica knows the budget", () =>
-      other.clients.checker.getQuota({ subject: { case: "budgetId", value: userId } }).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await untilKnown(other, userId);
     return userId;
   }
 
