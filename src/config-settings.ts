@@ -71,8 +71,8 @@ export const SETTINGS = {
     default: "2",
     kind: wholeNumber(1, 32, "lanes"),
     doc:
-      "How many batches of usage records are committed at the same time. More lanes help where " +
-      "a commit waits for a slow disk or network.",
+      "How many batches of usage records are committed at the same time. A user's records always " +
+      "take the same lane. More lanes help where a commit waits for a slow disk or network.",
   },
   recorderBatchSize: {
     name: "TALLY_RECORDER_BATCH_SIZE",
