@@ -8,6 +8,15 @@ import { callWithBytes } from "../support/raw-call.js";
 import { rpcFailure } from "../support/rpc-failure.js";
 import { type UsageInit, usage } from "./usage-fixture.js";
 
+/** Characters of four bytes each, too varied to be compressed. */
+function wideText(length: number, seed: number): string {
+  const codes = Array.from(
+    { length },
+    (_, index) => 0x20000 + (((index + 1) * 7_919 * seed) % 40_000),
+  );
+  return String.fromCodePoint(...codes);
+}
+
 const EXCLUSIVE = 1;
 const INCLUSIVE = 2;
 const TOO_MANY = 2n ** 40n + 1n;
@@ -79,6 +88,14 @@ const RULES: readonly (readonly [string, UsageInit, string, string])[] = [
     { inputTokens: 5n, cacheReadInputTokens: 6n, tokenConvention: INCLUSIVE },
     "input_tokens",
     "must be at least the cached tokens, 6, with CACHE_INCLUSIVE (was 5)",
+  ],
+  ["a user id of more than 500 bytes", { userId: wideText(126, 1) }, "user_id", "500 bytes"],
+  ["a model of more than 500 bytes", { model: wideText(126, 1) }, "model", "500 bytes"],
+  [
+    "an API format of more than 100 bytes",
+    { apiFormat: wideText(26, 1) },
+    "api_format",
+    "100 bytes",
   ],
   ["a negative response time", { responseTimeMs: -1n }, "response_time_ms", "(was -1)"],
   ["a negative first byte time", { firstByteTimeMs: -1n }, "first_byte_time_ms", "(was -1)"],
@@ -156,6 +173,13 @@ describe("validation of RecordUsage", () => {
       { metadata: { note: "\\u0000", "\\": "\\\\u0000" } },
       { inputTokens: 6n, cacheReadInputTokens: 6n, tokenConvention: INCLUSIVE },
       { responseTimeMs: 0n, firstByteTimeMs: 2n ** 53n - 1n },
+      {
+        userId: wideText(125, 1),
+        apiKeyId: wideText(125, 2),
+        provider: wideText(125, 3),
+        model: wideText(125, 5),
+        apiFormat: wideText(25, 7),
+      },
     ];
     for (const input of inputs) {
       const { record } = await app.clients.recorder.recordUsage({ usage: usage(input) });

@@ -338,7 +338,8 @@ export type CheckQuotaResponse = Message<"tally.v1.CheckQuotaResponse"> & {
 
   /**
    * The reservation, to be given to RecordUsage, ReleaseReservation. Set when allowed with
-   * `reserve`. Opaque.
+   * `reserve`, unless no budget with a limit applies (UNLIMITED, ADMIN_EXEMPT): then there is
+   * nothing to hold. Opaque.
    *
    * @generated from field: string reservation_id = 5;
    */
