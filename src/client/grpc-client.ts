@@ -74,6 +74,10 @@ const CHANNEL_OPTIONS: ClientOptions = {
   "grpc.use_local_subchannel_pool": 1,
   "grpc.max_receive_message_length": -1,
   "grpc.service_config_disable_resolution": 1,
+  // A server that is back after a restart is found within seconds, not within the two minutes that
+  // grpc-js waits at the most by default.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 2_000,
 };
 
 /**

@@ -4,7 +4,9 @@ import type { UsageInput } from "../../gen/tally/v1/usage_pb.js";
 import { type FieldViolation, violation } from "../errors.js";
 import { tokenViolations } from "../pricing/tokens.js";
 import { reportedTokensOf } from "./from-proto.js";
+import { hasUnstorableText } from "./storable-text.js";
 import { microsecondsOf } from "./time.js";
+import type { JsonObject } from "./usage-record.js";
 
 /** How far ahead of the server's clock a request may have arrived: clocks differ. */
 const MAX_AHEAD_US = 10 * 60 * 1_000_000;
@@ -44,7 +46,9 @@ function metadataViolations({ metadata }: UsageInput): FieldViolation[] {
     const rule = `must be at most ${MAX_METADATA_BYTES} bytes as JSON`;
     return [violation("metadata", `${bytes} bytes`, rule)];
   }
-  if (NUL_ESCAPE.test(text)) return [violation("metadata", "NUL", "must not contain NUL")];
+  if (hasUnstorableText(metadata as JsonObject)) {
+    return [{ field: "metadata", description: "must not contain NUL or half of a surrogate pair" }];
+  }
   return [];
 }
 
@@ -59,9 +63,6 @@ function bodyViolations(field: string, body: Value | undefined): FieldViolation[
 }
 
 const FINITE = "must be JSON, with finite numbers only";
-
-/** An escaped NUL that is not itself preceded by an escaping backslash. */
-const NUL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
 
 /** JSON text, or undefined for what JSON cannot say. */
 function stringify(value: unknown): string | undefined {
