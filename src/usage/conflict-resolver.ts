@@ -1,4 +1,6 @@
 import { isUnavailable } from "../database/errors.js";
+import { type RetryOptions, withRetry } from "../database/retry.js";
+import { DomainError } from "../errors.js";
 import type { CommitterParts, Finish } from "./committer-parts.js";
 import { decideConflict, type RecordOutcome } from "./conflict.js";
 import { type Draft, draftRecord, reservationsOf } from "./draft.js";
@@ -18,8 +20,23 @@ interface Replacement extends Draft {
   readonly outcome: Exclude<RecordOutcome, "CREATED" | "REPLAYED">;
 }
 
-/** A record that moves between our reading and our writing is decided anew so often at most. */
-const MAX_DECISIONS = 8;
+/** A record moved between our reading and our writing: to be decided anew. */
+class RecordMovedError extends DomainError {
+  constructor() {
+    super("OVERLOADED", "the record keeps being changed elsewhere; try again");
+  }
+}
+
+/**
+ * The waits, by chance and ever longer, give way to another replica that writes the same record
+ * again and again: without them, one that lost keeps losing.
+ */
+const DECISIONS: RetryOptions = {
+  maxAttempts: 30,
+  baseMs: 1,
+  maxMs: 100,
+  retryOn: (error) => error instanceof RecordMovedError,
+};
 
 /** Makes a resolver. */
 export function createConflictResolver(parts: CommitterParts): ConflictResolver {
@@ -27,16 +44,16 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
 
   async function resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void> {
     let open = drafts;
-    for (let decision = 0; open.length > 0; decision += 1) {
-      try {
-        if (decision === MAX_DECISIONS) throw new Error("records kept changing under the recorder");
-        const replacements = decideAll(open, await readAll(open), finish);
+    try {
+      await withRetry(async () => {
         // What has heard its end must not hear another one, should the replacing fail.
+        const replacements = decideAll(open, await readAll(open), finish);
         open = replacements;
         open = await replace(replacements, lane, finish);
-      } catch (error) {
-        return failOrSplit(open, lane, finish, error);
-      }
+        if (open.length > 0) throw new RecordMovedError();
+      }, DECISIONS);
+    } catch (error) {
+      await failOrSplit(open, lane, finish, error);
     }
   }
 
@@ -47,7 +64,8 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     finish: Finish,
     error: unknown,
   ): Promise<void> {
-    if (drafts.length <= 1 || isUnavailable(error)) {
+    const isSplitting = drafts.length > 1 && !(error instanceof RecordMovedError);
+    if (!isSplitting || isUnavailable(error)) {
       for (const { entry } of drafts) finish(entry, { error });
       return;
     }
