@@ -1164,7 +1164,7 @@ export enum OnUnavailable {
   DENY = 1,
 
   /**
-   * The check is allowed, counted and logged; the budget can be overspent meanwhile.
+   * Meant to allow the check, at the risk of overspending. Kept, but not heeded yet: treated as DENY.
    *
    * @generated from enum value: ON_UNAVAILABLE_ALLOW = 2;
    */
