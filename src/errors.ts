@@ -33,6 +33,9 @@ export const ERROR_KINDS = {
   CANCELLED: "cancelled",
   UNIMPLEMENTED: "unimplemented",
   INTERNAL: "internal",
+  USAGE_RECORD_PURGED: "failed-precondition",
+  TASK_UNDER_WAY: "failed-precondition",
+  TASK_CONFLICT: "already-exists",
 } as const satisfies Record<string, ErrorKind>;
 
 /** Machine-readable reason of an error; see proto/tally/v1/error_reason.proto. */

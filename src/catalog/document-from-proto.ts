@@ -158,6 +158,18 @@ function fromProtoSettings(settings: proto.Settings): SettingsValues {
     ...(maxRequestBodySize !== undefined && { maxRequestBodySize }),
     ...(maxResponseBodySize !== undefined && { maxResponseBodySize }),
     ...(unpricedModelPolicy !== undefined && { unpricedModelPolicy }),
+    ...fromProtoRetention(settings),
+  };
+}
+
+function fromProtoRetention(settings: proto.Settings): SettingsValues {
+  const { bodyRetentionDays, headerRetentionDays, recordRetentionDays, keyRetentionDays } =
+    settings;
+  return {
+    ...(bodyRetentionDays !== undefined && { bodyRetentionDays }),
+    ...(headerRetentionDays !== undefined && { headerRetentionDays }),
+    ...(recordRetentionDays !== undefined && { recordRetentionDays }),
+    ...(keyRetentionDays !== undefined && { keyRetentionDays }),
   };
 }
 

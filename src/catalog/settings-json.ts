@@ -7,6 +7,10 @@ const NAMES = {
   maxRequestBodySize: "max_request_body_size",
   maxResponseBodySize: "max_response_body_size",
   unpricedModelPolicy: "unpriced_model_policy",
+  bodyRetentionDays: "body_retention_days",
+  headerRetentionDays: "header_retention_days",
+  recordRetentionDays: "record_retention_days",
+  keyRetentionDays: "key_retention_days",
 } as const satisfies Record<keyof SettingsValues, string>;
 
 /** What a setting may be. */
@@ -39,6 +43,14 @@ export function fromSettingJson(name: string, value: unknown): SettingsValues {
       return { maxResponseBodySize: size(value) };
     case NAMES.unpricedModelPolicy:
       return { unpricedModelPolicy: oneOf<UnpricedModelPolicy>(value, ["DENY", "ALLOW"]) };
+    case NAMES.bodyRetentionDays:
+      return { bodyRetentionDays: size(value) };
+    case NAMES.headerRetentionDays:
+      return { headerRetentionDays: size(value) };
+    case NAMES.recordRetentionDays:
+      return { recordRetentionDays: size(value) };
+    case NAMES.keyRetentionDays:
+      return { keyRetentionDays: size(value, 1) };
     default:
       return {};
   }
@@ -57,9 +69,9 @@ function texts(value: unknown): readonly string[] {
   return value;
 }
 
-function size(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new TypeError("must be a whole number, 0 or more");
+function size(value: unknown, min = 0): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min) {
+    throw new TypeError(`must be a whole number, ${min} or more`);
   }
   return value;
 }

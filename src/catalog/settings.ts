@@ -14,6 +14,14 @@ export interface SettingsValues {
   /** Longest response body that is stored whole, bytes of its JSON, 0 to 16 MiB. */
   readonly maxResponseBodySize?: number;
   readonly unpricedModelPolicy?: UnpricedModelPolicy;
+  /** Days that bodies are kept, 0 to 36,500; 0: for ever. */
+  readonly bodyRetentionDays?: number;
+  /** Days that headers are kept, 0 to 36,500; 0: for ever. */
+  readonly headerRetentionDays?: number;
+  /** Days that finished records are kept, 0 to 36,500; 0: for ever. */
+  readonly recordRetentionDays?: number;
+  /** Days after the last report that the id of a purged record is known, 1 to 36,500. */
+  readonly keyRetentionDays?: number;
 }
 
 /** Settings of the whole installation as they apply. */
@@ -26,6 +34,14 @@ export interface Settings {
   /** Bytes. */
   readonly maxResponseBodySize: number;
   readonly unpricedModelPolicy: UnpricedModelPolicy;
+  /** 0: for ever. */
+  readonly bodyRetentionDays: number;
+  /** 0: for ever. */
+  readonly headerRetentionDays: number;
+  /** 0: for ever. */
+  readonly recordRetentionDays: number;
+  /** At least 1. */
+  readonly keyRetentionDays: number;
   /** Secret that signs reservation ids; "" until the database was read. Never shown. */
   readonly reservationKey: string;
 }
@@ -42,6 +58,9 @@ export const DEFAULT_SENSITIVE_HEADERS: readonly string[] = [
 /** Longest body that is stored whole by default: 1 MiB. */
 export const DEFAULT_MAX_BODY_SIZE = 1_048_576;
 
+/** Days that things are kept by default. */
+export const DEFAULT_RETENTION_DAYS = { bodies: 7, headers: 90, records: 365, keys: 35 } as const;
+
 /** Fills in what is not given. */
 export function resolveSettings(values: SettingsValues, reservationKey: string): Settings {
   return {
@@ -50,6 +69,10 @@ export function resolveSettings(values: SettingsValues, reservationKey: string):
     maxRequestBodySize: values.maxRequestBodySize ?? DEFAULT_MAX_BODY_SIZE,
     maxResponseBodySize: values.maxResponseBodySize ?? DEFAULT_MAX_BODY_SIZE,
     unpricedModelPolicy: values.unpricedModelPolicy ?? "DENY",
+    bodyRetentionDays: values.bodyRetentionDays ?? DEFAULT_RETENTION_DAYS.bodies,
+    headerRetentionDays: values.headerRetentionDays ?? DEFAULT_RETENTION_DAYS.headers,
+    recordRetentionDays: values.recordRetentionDays ?? DEFAULT_RETENTION_DAYS.records,
+    keyRetentionDays: values.keyRetentionDays ?? DEFAULT_RETENTION_DAYS.keys,
     reservationKey,
   };
 }

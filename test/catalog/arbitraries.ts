@@ -163,6 +163,10 @@ const settings: fc.Arbitrary<SettingsValues> = fc.record(
     maxRequestBodySize: fc.nat({ max: 16_777_216 }),
     maxResponseBodySize: fc.nat({ max: 16_777_216 }),
     unpricedModelPolicy: fc.constantFrom("DENY", "ALLOW"),
+    bodyRetentionDays: fc.nat({ max: 36_500 }),
+    headerRetentionDays: fc.nat({ max: 36_500 }),
+    recordRetentionDays: fc.nat({ max: 36_500 }),
+    keyRetentionDays: fc.integer({ min: 1, max: 36_500 }),
   },
   { requiredKeys: [] },
 );

@@ -141,6 +141,10 @@ describe("Catalog service", () => {
         maxRequestBodySize: 0,
         maxResponseBodySize: 7,
         unpricedModelPolicy: UnpricedModelPolicy.ALLOW,
+        bodyRetentionDays: 0,
+        headerRetentionDays: 1,
+        recordRetentionDays: 2,
+        keyRetentionDays: 3,
       },
     };
     const { changes, unchangedCount, dryRun } = await server.client.applyCatalog({ document });
@@ -220,6 +224,10 @@ describe("Catalog service", () => {
       maxRequestBodySize: 0,
       maxResponseBodySize: 7,
       unpricedModelPolicy: "ALLOW",
+      bodyRetentionDays: 0,
+      headerRetentionDays: 1,
+      recordRetentionDays: 2,
+      keyRetentionDays: 3,
     });
     expect(directory.settings.sensitiveHeaders.has("x-team")).to.equal(true);
     const { lookup } = priceBook.findTerms({ model: "m", provider: "p", atMs: expireTimeMs });

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/operations.proto.
  */
 export const file_tally_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAki9AEKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqEBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXBsaWNhX2lkGAMgASgJEhgKEGRhdGFiYXNlX3ZlcnNpb24YBCABKAkSGQoRZW1iZWRkZWRfZGF0YWJhc2UYBSABKAgyrQEKCk9wZXJhdGlvbnMSTQoMVmVyaWZ5TGVkZ2VyEh0udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBoeLnRhbGx5LnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlElAKDUdldFNlcnZlckluZm8SHi50YWxseS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBofLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAkijAIKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1cmdlZF9yZWNvcmRzGAkgASgDIlYKEVB1cmdlVXNhZ2VSZXF1ZXN0EiEKDGRheXNfdG9fa2VlcBgBIAEoBUILukgIGgYYlJ0CKAASHgoKYmF0Y2hfc2l6ZRgCIAEoBUIKukgHGgUYkE4oACKnAQoSUHVyZ2VVc2FnZVJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGYm9kaWVzGAIgASgDEg8KB2hlYWRlcnMYAyABKAMSDAoEa2V5cxgEIAEoAxISCgpwYXJ0aXRpb25zGAUgASgDEgwKBGRvbmUYBiABKAgSLwoLY3V0b2ZmX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoQDCg5SZXByaWNlUmVxdWVzdBIkCgpyZXF1ZXN0X2lkGAEgASgJQhC6SA1yCxhkMgdeW14AXSokEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIAoFbW9kZWwYBCABKAlCEbpIDnIMGMgBMgdeW14AXSokEiMKCHByb3ZpZGVyGAUgASgJQhG6SA5yDBjIATIHXlteAF0qJBIiCgd1c2VyX2lkGAYgASgJQhG6SA5yDBjIATIHXlteAF0qJBIlCgphcGlfa2V5X2lkGAcgASgJQhG6SA5yDBjIATIHXlteAF0qJBIVCg1vbmx5X3VucHJpY2VkGAggASgIEiQKHHVzZV9jdXJyZW50X3JhdGVfbXVsdGlwbGllcnMYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCCK7AQoNUmVwcmljZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIXCg9jaGFuZ2VkX3JlY29yZHMYAiABKAMSHAoUY29zdF9iZWZvcmVfbmFub191c2QYAyABKAkSGwoTY29zdF9hZnRlcl9uYW5vX3VzZBgEIAEoCRIjChthY3R1YWxfY29zdF9iZWZvcmVfbmFub191c2QYBSABKAkSIgoaYWN0dWFsX2Nvc3RfYWZ0ZXJfbmFub191c2QYBiABKAkinQEKD1JlcHJpY2VSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEhcKD2NoYW5nZWRfcmVjb3JkcxgCIAEoAxIYChB1bnByaWNlZF9yZWNvcmRzGAMgASgDEicKBm1vZGVscxgEIAMoCzIXLnRhbGx5LnYxLlJlcHJpY2VkTW9kZWwSDAoEZG9uZRgFIAEoCBIPCgdkcnlfcnVuGAYgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqEBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXBsaWNhX2lkGAMgASgJEhgKEGRhdGFiYXNlX3ZlcnNpb24YBCABKAkSGQoRZW1iZWRkZWRfZGF0YWJhc2UYBSABKAgyugIKCk9wZXJhdGlvbnMSTQoMVmVyaWZ5TGVkZ2VyEh0udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBoeLnRhbGx5LnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlEkkKClB1cmdlVXNhZ2USGy50YWxseS52MS5QdXJnZVVzYWdlUmVxdWVzdBocLnRhbGx5LnYxLlB1cmdlVXNhZ2VSZXNwb25zZTABEkAKB1JlcHJpY2USGC50YWxseS52MS5SZXByaWNlUmVxdWVzdBoZLnRhbGx5LnYxLlJlcHJpY2VSZXNwb25zZTABElAKDUdldFNlcnZlckluZm8SHi50YWxseS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBofLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * Request of VerifyLedger.
@@ -146,6 +146,14 @@ export type VerifyLedgerResponse = Message<"tally.v1.VerifyLedgerResponse"> & {
    * @generated from field: google.protobuf.Timestamp snapshot_time = 8;
    */
   snapshotTime?: Timestamp | undefined;
+
+  /**
+   * Finished records that retention has removed. Their sums are kept, and counted in the total
+   * cost and in every comparison.
+   *
+   * @generated from field: int64 purged_records = 9;
+   */
+  purgedRecords: bigint;
 };
 
 /**
@@ -154,6 +162,296 @@ export type VerifyLedgerResponse = Message<"tally.v1.VerifyLedgerResponse"> & {
  */
 export const VerifyLedgerResponseSchema: GenMessage<VerifyLedgerResponse> = /*@__PURE__*/
   messageDesc(file_tally_v1_operations, 2);
+
+/**
+ * Request of PurgeUsage.
+ *
+ * @generated from message tally.v1.PurgeUsageRequest
+ */
+export type PurgeUsageRequest = Message<"tally.v1.PurgeUsageRequest"> & {
+  /**
+   * Finished records that arrived longer ago than this are removed, with all that was stored of
+   * them. Whole days, 1 to 36,500. Optional, 90.
+   *
+   * @generated from field: int32 days_to_keep = 1;
+   */
+  daysToKeep: number;
+
+  /**
+   * Most rows in one transaction, 1 to 10,000. Optional, 1,000.
+   *
+   * @generated from field: int32 batch_size = 2;
+   */
+  batchSize: number;
+};
+
+/**
+ * Describes the message tally.v1.PurgeUsageRequest.
+ * Use `create(PurgeUsageRequestSchema)` to create a new message.
+ */
+export const PurgeUsageRequestSchema: GenMessage<PurgeUsageRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 3);
+
+/**
+ * How far a purge has come. All counts are from its beginning.
+ *
+ * @generated from message tally.v1.PurgeUsageResponse
+ */
+export type PurgeUsageResponse = Message<"tally.v1.PurgeUsageResponse"> & {
+  /**
+   * Records removed.
+   *
+   * @generated from field: int64 records = 1;
+   */
+  records: bigint;
+
+  /**
+   * Payloads of which the bodies were removed.
+   *
+   * @generated from field: int64 bodies = 2;
+   */
+  bodies: bigint;
+
+  /**
+   * Payloads of which the headers were removed.
+   *
+   * @generated from field: int64 headers = 3;
+   */
+  headers: bigint;
+
+  /**
+   * Keys of records purged before that are forgotten now.
+   *
+   * @generated from field: int64 keys = 4;
+   */
+  keys: bigint;
+
+  /**
+   * Monthly partitions dropped.
+   *
+   * @generated from field: int64 partitions = 5;
+   */
+  partitions: bigint;
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 6;
+   */
+  done: boolean;
+
+  /**
+   * Records that arrived before this moment are removed.
+   *
+   * @generated from field: google.protobuf.Timestamp cutoff_time = 7;
+   */
+  cutoffTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tally.v1.PurgeUsageResponse.
+ * Use `create(PurgeUsageResponseSchema)` to create a new message.
+ */
+export const PurgeUsageResponseSchema: GenMessage<PurgeUsageResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 4);
+
+/**
+ * Request of Reprice.
+ *
+ * @generated from message tally.v1.RepriceRequest
+ */
+export type RepriceRequest = Message<"tally.v1.RepriceRequest"> & {
+  /**
+   * Names this repricing, 1 to 100 characters. The same id with the same request goes on where it
+   * was cut off, or answers the result again; with another request it is ALREADY_EXISTS. A dry run
+   * needs none and keeps nothing.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Records that arrived from this moment on. Required.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Records that arrived before this moment. Required.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only this model. Optional.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * Only this provider. Optional.
+   *
+   * @generated from field: string provider = 5;
+   */
+  provider: string;
+
+  /**
+   * Only this user. Optional.
+   *
+   * @generated from field: string user_id = 6;
+   */
+  userId: string;
+
+  /**
+   * Only this API key. Optional.
+   *
+   * @generated from field: string api_key_id = 7;
+   */
+  apiKeyId: string;
+
+  /**
+   * Only records that had no price.
+   *
+   * @generated from field: bool only_unpriced = 8;
+   */
+  onlyUnpriced: boolean;
+
+  /**
+   * Take the rate multiplier that each provider key has now, instead of the record's own.
+   *
+   * @generated from field: bool use_current_rate_multipliers = 9;
+   */
+  useCurrentRateMultipliers: boolean;
+
+  /**
+   * Tell the difference and change nothing.
+   *
+   * @generated from field: bool dry_run = 10;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message tally.v1.RepriceRequest.
+ * Use `create(RepriceRequestSchema)` to create a new message.
+ */
+export const RepriceRequestSchema: GenMessage<RepriceRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 5);
+
+/**
+ * What a repricing changes for one model.
+ *
+ * @generated from message tally.v1.RepricedModel
+ */
+export type RepricedModel = Message<"tally.v1.RepricedModel"> & {
+  /**
+   * The model as the records name it.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Records whose price or cost differs.
+   *
+   * @generated from field: int64 changed_records = 2;
+   */
+  changedRecords: bigint;
+
+  /**
+   * List cost of those before, nano-USD. Decimal text: sums may pass 64 bits.
+   *
+   * @generated from field: string cost_before_nano_usd = 3;
+   */
+  costBeforeNanoUsd: string;
+
+  /**
+   * List cost of those after.
+   *
+   * @generated from field: string cost_after_nano_usd = 4;
+   */
+  costAfterNanoUsd: string;
+
+  /**
+   * Actual cost of those before.
+   *
+   * @generated from field: string actual_cost_before_nano_usd = 5;
+   */
+  actualCostBeforeNanoUsd: string;
+
+  /**
+   * Actual cost of those after.
+   *
+   * @generated from field: string actual_cost_after_nano_usd = 6;
+   */
+  actualCostAfterNanoUsd: string;
+};
+
+/**
+ * Describes the message tally.v1.RepricedModel.
+ * Use `create(RepricedModelSchema)` to create a new message.
+ */
+export const RepricedModelSchema: GenMessage<RepricedModel> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 6);
+
+/**
+ * How far a repricing has come. All counts are from its beginning.
+ *
+ * @generated from message tally.v1.RepriceResponse
+ */
+export type RepriceResponse = Message<"tally.v1.RepriceResponse"> & {
+  /**
+   * Finished records in the range that pass the filters, as far as they were looked at.
+   *
+   * @generated from field: int64 records = 1;
+   */
+  records: bigint;
+
+  /**
+   * Those whose price or cost differs.
+   *
+   * @generated from field: int64 changed_records = 2;
+   */
+  changedRecords: bigint;
+
+  /**
+   * Those that stay as they are for want of a price now.
+   *
+   * @generated from field: int64 unpriced_records = 3;
+   */
+  unpricedRecords: bigint;
+
+  /**
+   * The difference by model, the largest change of list cost first. In the last message only.
+   *
+   * @generated from field: repeated tally.v1.RepricedModel models = 4;
+   */
+  models: RepricedModel[];
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 5;
+   */
+  done: boolean;
+
+  /**
+   * Whether nothing was changed.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message tally.v1.RepriceResponse.
+ * Use `create(RepriceResponseSchema)` to create a new message.
+ */
+export const RepriceResponseSchema: GenMessage<RepriceResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 7);
 
 /**
  * Request of GetServerInfo.
@@ -168,7 +466,7 @@ export type GetServerInfoRequest = Message<"tally.v1.GetServerInfoRequest"> & {
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 3);
+  messageDesc(file_tally_v1_operations, 8);
 
 /**
  * Response of GetServerInfo.
@@ -217,7 +515,7 @@ export type GetServerInfoResponse = Message<"tally.v1.GetServerInfoResponse"> & 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 4);
+  messageDesc(file_tally_v1_operations, 9);
 
 /**
  * For the people who run Tally.
@@ -235,6 +533,38 @@ export const Operations: GenService<{
     methodKind: "unary";
     input: typeof VerifyLedgerRequestSchema;
     output: typeof VerifyLedgerResponseSchema;
+  },
+  /**
+   * Removes what is older than it may be kept: bodies, headers and keys by the settings, finished
+   * records by days_to_keep. Statistics, totals and budgets go on counting records that are gone.
+   * Every batch is a transaction of its own: a purge that is cut off leaves no half of one, and the
+   * next one goes on. The same runs daily, in one replica, with the settings alone. Answers how far
+   * it has come about once a second, and at its end. FAILED_PRECONDITION (TASK_UNDER_WAY) while
+   * another purge is under way, on whatever replica.
+   *
+   * @generated from rpc tally.v1.Operations.PurgeUsage
+   */
+  purgeUsage: {
+    methodKind: "server_streaming";
+    input: typeof PurgeUsageRequestSchema;
+    output: typeof PurgeUsageResponseSchema;
+  },
+  /**
+   * Prices finished records anew, with the prices of today's price book that were effective when
+   * each arrived, and moves budgets, totals and rollups by the difference, also those of periods
+   * that are over. Records go on being reported meanwhile. Answers how far it has come about once a
+   * second, and its result at its end.
+   *
+   * A record keeps the budgets that it charged, and its rate multiplier, unless the request says
+   * otherwise. A record whose model has no price now, or whose model or provider is inactive now,
+   * stays as it is. FAILED_PRECONDITION (TASK_UNDER_WAY) while another Reprice is under way.
+   *
+   * @generated from rpc tally.v1.Operations.Reprice
+   */
+  reprice: {
+    methodKind: "server_streaming";
+    input: typeof RepriceRequestSchema;
+    output: typeof RepriceResponseSchema;
   },
   /**
    * What this server is: version, start, database.
