@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
+import { trustEveryCaller } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
 import { createCatalogDirectory } from "./catalog/directory.js";
 import { createCatalogFollower } from "./catalog/follower.js";
@@ -194,6 +195,7 @@ async function startServer(
     health,
     logger,
     classify,
+    authenticator: trustEveryCaller,
   });
   const { address } = await server.start();
   stops.push(() => server.stop({ graceMs: config.shutdown.graceMs }));

@@ -6,6 +6,8 @@ export type ErrorKind =
   | "not-found"
   | "already-exists"
   | "failed-precondition"
+  | "unauthenticated"
+  | "permission-denied"
   | "unavailable"
   | "overloaded"
   | "deadline-exceeded"
@@ -26,6 +28,10 @@ export const ERROR_KINDS = {
   RESERVATION_INVALID: "invalid-argument",
   SUBJECT_NOT_FOUND: "not-found",
   CATALOG_INVALID: "invalid-argument",
+  CREDENTIALS_MISSING: "unauthenticated",
+  CREDENTIALS_INVALID: "unauthenticated",
+  CREDENTIALS_EXPIRED: "unauthenticated",
+  PERMISSION_DENIED: "permission-denied",
   DATABASE_UNAVAILABLE: "unavailable",
   OVERLOADED: "overloaded",
   SHUTTING_DOWN: "unavailable",

@@ -5,7 +5,9 @@ import {
   type Message,
   type MessageInitShape,
 } from "@bufbuild/protobuf";
+import type { Identity } from "../caller.js";
 import { malformedRequest } from "../errors.js";
+import { type AccessRule, accessRuleOf } from "./access.js";
 import type { CallContext } from "./context.js";
 import type { CallGuard } from "./guards.js";
 import type {
@@ -24,7 +26,7 @@ export interface BoundUnary {
   /** "tally.v1.QuotaChecker/CheckQuota". */
   readonly name: string;
   /**
-   * Guards, decoding, validation and handler, in this order. Answers at once when nothing had
+   * Guards, permission, decoding, validation and handler, in this order. Answers at once when nothing had
    * to be waited for: a promise or two cost a tenth of a call that is answered from memory.
    *
    * @param read - decodes the request; called at most once.
@@ -57,7 +59,9 @@ export function bindService(
   return service.methods.flatMap((method) => {
     const handler: unknown = handlers[method.localName];
     const rule = rules[method.localName];
-    return handler === undefined ? [] : [bindMethod({ method, guards, rule }, handler)];
+    return handler === undefined
+      ? []
+      : [bindMethod({ method, guards, rule, access: accessRuleOf(method) }, handler)];
   });
 }
 
@@ -66,6 +70,7 @@ interface MethodParts {
   readonly method: DescMethod;
   readonly guards: readonly CallGuard[];
   readonly rule: RequestRule<DescMessage> | undefined;
+  readonly access: AccessRule;
 }
 
 function bindMethod(parts: MethodParts, handler: unknown): BoundMethod {
@@ -84,13 +89,15 @@ function bindMethod(parts: MethodParts, handler: unknown): BoundMethod {
 }
 
 function bindUnary(
-  { method, guards, rule }: MethodParts,
+  { method, guards, rule, access }: MethodParts,
   name: string,
   handler: AnyUnary,
 ): BoundUnary {
   const toResponse = (response: MessageInitShape<DescMessage>) => create(method.output, response);
   function handle(read: () => Message, context: CallContext): Message | Promise<Message> {
+    const identity = permit(access, context);
     const request = read();
+    if (identity !== undefined) access.restrict(request, identity);
     assertValid(method.input, request, rule);
     const response = handler(request, context);
     return response instanceof Promise ? response.then(toResponse) : toResponse(response);
@@ -118,8 +125,18 @@ function admit(guards: readonly CallGuard[], context: CallContext): Promise<void
   return admission;
 }
 
+/**
+ * Who calls, if they may. Undefined where everybody may.
+ */
+function permit(access: AccessRule, context: CallContext): Identity | undefined {
+  if (access.isPublic) return undefined;
+  const identity = context.identify();
+  access.assertMayCall(identity);
+  return identity;
+}
+
 function bindStream(
-  { method, guards, rule }: MethodParts,
+  { method, guards, rule, access }: MethodParts,
   name: string,
   handler: AnyBidiStreaming,
 ): BoundStream {
@@ -129,11 +146,27 @@ function bindStream(
     name,
     async *answer(requests, context) {
       await admit(guards, context);
-      for await (const response of handler(validated(method.input, requests, rule), context)) {
+      permit(access, context);
+      const permitted = restricted(requests, access, context);
+      for await (const response of handler(validated(method.input, permitted, rule), context)) {
+        // Whoever was locked out since the last message gets no further one.
+        permit(access, context);
         yield create(method.output, response);
       }
     },
   };
+}
+
+async function* restricted(
+  requests: AsyncIterable<Message>,
+  access: AccessRule,
+  context: CallContext,
+): AsyncGenerator<Message> {
+  for await (const request of requests) {
+    const identity = permit(access, context);
+    if (identity !== undefined) access.restrict(request, identity);
+    yield request;
+  }
 }
 
 async function* validated(

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Status } from "../../gen/google/rpc/status_pb.js";
+import type { Authenticator, Credentials, Identity } from "../caller.js";
 import { cancelled, type DomainError, deadlineExceeded, shuttingDown } from "../errors.js";
 import { type ErrorClassifier, toDomainError, toStatus } from "./errors.js";
 import type { FailureLog } from "./failure-log.js";
@@ -22,6 +23,12 @@ export interface CallContext {
   readonly logger: Logger;
   /** Address of the caller, "127.0.0.1:4711", or "unknown". */
   readonly peer: string;
+  /**
+   * Who calls. A call of a public method, such as health, has somebody only when it shows
+   * credentials.
+   * @throws DomainError when nobody is known who calls
+   */
+  readonly identity: Identity;
   /** A header of the request by its lower-case name; the first, when it came repeatedly. */
   header(name: string): string | undefined;
   /**
@@ -29,13 +36,17 @@ export interface CallContext {
    * database that is away, is logged.
    */
   toStatus(error: unknown): Status;
+  /**
+   * Who calls, looked up anew: a stream may outlive what its caller was allowed.
+   * @throws DomainError when the credentials were revoked or expired since
+   */
+  identify(): Identity;
   /** @throws DomainError when nobody waits for the answer any more. */
   throwIfOver(): void;
 }
 
 /** What a transport knows about one call. Everything is asked for only when it is needed. */
-export interface TransportCall {
-  header(name: string): string | undefined;
+export interface TransportCall extends Credentials {
   peer(): string;
   /** Milliseconds since the epoch; Infinity for none. */
   deadlineMs(): number;
@@ -50,6 +61,7 @@ export interface ServerContext {
   readonly logger: Logger;
   readonly failures: FailureLog;
   readonly classify: ErrorClassifier | undefined;
+  readonly authenticator: Authenticator;
   /** Aborts when the server begins to stop. */
   readonly draining: AbortSignal;
 }
@@ -61,6 +73,7 @@ const SANE_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 export class LazyCallContext implements CallContext {
   private cachedRequestId: string | undefined;
   private cachedLogger: Logger | undefined;
+  private cachedIdentity: Identity | undefined;
   private controller: AbortController | undefined;
   /** Undefined when nobody wants to know how long calls take. */
   private readonly startedMs: number | undefined;
@@ -91,6 +104,10 @@ export class LazyCallContext implements CallContext {
     return this.cachedLogger;
   }
 
+  get identity(): Identity {
+    return this.cachedIdentity ?? this.identify();
+  }
+
   get deadline(): Date | undefined {
     const deadlineMs = this.call.deadlineMs();
     return Number.isFinite(deadlineMs) ? new Date(deadlineMs) : undefined;
@@ -107,6 +124,11 @@ export class LazyCallContext implements CallContext {
 
   header(name: string): string | undefined {
     return this.call.header(name);
+  }
+
+  identify(): Identity {
+    this.cachedIdentity = this.server.authenticator.authenticate(this.call);
+    return this.cachedIdentity;
   }
 
   toStatus(error: unknown): Status {

@@ -69,6 +69,10 @@ function toCode(kind: ErrorKind): Code {
       return Code.ALREADY_EXISTS;
     case "failed-precondition":
       return Code.FAILED_PRECONDITION;
+    case "unauthenticated":
+      return Code.UNAUTHENTICATED;
+    case "permission-denied":
+      return Code.PERMISSION_DENIED;
     case "unavailable":
       return Code.UNAVAILABLE;
     case "overloaded":

@@ -1,6 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
+import type { CallerCertificate } from "../caller.js";
 import type { TransportCall } from "./context.js";
 
 /** Trailer that carries a `google.rpc.Status`, details included, beside code and message. */
@@ -25,6 +26,10 @@ export class GrpcCall implements TransportCall {
   header(name: string): string | undefined {
     const [value] = this.call.metadata.get(name);
     return typeof value === "string" ? value : undefined;
+  }
+
+  certificate(): CallerCertificate | undefined {
+    return undefined;
   }
 
   peer(): string {

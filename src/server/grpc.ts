@@ -11,6 +11,7 @@ import {
   setLogVerbosity,
 } from "@grpc/grpc-js";
 import type { Logger } from "pino";
+import type { Authenticator } from "../caller.js";
 import { installTextEncoding } from "../wire.js";
 import { formatAddress, parseAddress } from "./address.js";
 import { type BoundMethod, bindService } from "./bind.js";
@@ -38,6 +39,8 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Explains errors that rooms let through, such as those of a database that is away. */
   readonly classify?: ErrorClassifier;
+  /** Says who calls. */
+  readonly authenticator: Authenticator;
   /** Default {@link defaultGuards}. */
   readonly guards?: readonly CallGuard[];
   /** Whether clients may ask for the contract by server reflection. Default true. */
@@ -94,6 +97,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     logger: options.logger,
     failures: createFailureLog(),
     classify: options.classify,
+    authenticator: options.authenticator,
     draining: draining.signal,
   });
   // grpc-js could listen by itself, but gives no hold on its sockets, prints to the console when

@@ -100,9 +100,10 @@ export function createUsageService(
       const results = requests.map((request, index) => recordItem(request, index, context));
       return { results: await Promise.all(results) };
     },
-    async getUsage({ requestId, view }) {
+    async getUsage({ requestId, view }, { identity: { boundUserId } }) {
       const [found] = await parts.store.read([requestId]);
-      if (!found) throw notFound(requestId);
+      // To a caller that is bound to one user, others' records do not exist.
+      if (!found || (boundUserId ?? found.userId) !== found.userId) throw notFound(requestId);
       const record = toProtoUsageRecord(found, await priceOf(found));
       const payload =
         view === UsageView.FULL ? await parts.store.readPayload(requestId) : undefined;

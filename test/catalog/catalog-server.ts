@@ -1,4 +1,5 @@
 import { Catalog } from "../../gen/tally/v1/catalog_pb.js";
+import { trustEveryCaller } from "../../src/caller.js";
 import { createCatalogApplier } from "../../src/catalog/apply.js";
 import { type CatalogDirectory, createCatalogDirectory } from "../../src/catalog/directory.js";
 import { createCatalogFollower } from "../../src/catalog/follower.js";
@@ -41,6 +42,7 @@ export async function startCatalogServer(): Promise<CatalogServer> {
   const applier = createCatalogApplier({ database, refresh, logger });
   const importer = createPriceImporter({ database, refresh, logger });
   const server = createGrpcServer({
+    authenticator: trustEveryCaller,
     address: "127.0.0.1:0",
     services: [createCatalogService({ applier, importer })],
     health: createHealth([Catalog]),

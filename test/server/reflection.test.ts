@@ -110,7 +110,7 @@ describe("server reflection", () => {
       (await ask({ case: "allExtensionNumbersOfType", value })).value;
     expect(await numbers("google.protobuf.FieldOptions")).to.deep.include({
       baseTypeName: "google.protobuf.FieldOptions",
-      extensionNumber: [1159, 1160],
+      extensionNumber: [1159, 1160, 50_552],
     });
     expect(await numbers("tally.v1.CheckQuotaRequest")).to.deep.include({ extensionNumber: [] });
   });

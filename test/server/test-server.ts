@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import { Health as HealthService } from "../../gen/grpc/health/v1/health_pb.js";
 import { QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
+import { trustEveryCaller } from "../../src/caller.js";
 import { createGrpcClient, type GrpcClient, RpcError } from "../../src/client/grpc-client.js";
 import { createGrpcServer, type GrpcServerOptions } from "../../src/server/grpc.js";
 import { implement, type ServiceHandlers } from "../../src/server/handler.js";
@@ -42,7 +43,13 @@ export async function startTestServer(
 ): Promise<TestServer> {
   const { logger, lines } = recordingLogger();
   const health = createHealth(options.services.map(({ service }) => service));
-  const server = createGrpcServer({ address: "127.0.0.1:0", health, logger, ...options });
+  const server = createGrpcServer({
+    address: "127.0.0.1:0",
+    health,
+    logger,
+    authenticator: trustEveryCaller,
+    ...options,
+  });
   const { address, port } = await server.start();
   const clients: { close(): void }[] = [];
   function client<S extends DescService>(service: S): GrpcClient<S> {
