@@ -17,6 +17,8 @@ import type {
   ServiceImplementation,
   UnaryHandler,
 } from "./handler.js";
+import { createRequestStream, type IncomingMessage } from "./request-stream.js";
+import { answerAfter } from "./response-stream.js";
 import { assertValid } from "./validate.js";
 
 /** A method that answers one request with one response, ready for any transport. */
@@ -40,8 +42,11 @@ export interface BoundStream {
   readonly kind: "stream";
   readonly method: DescMethod;
   readonly name: string;
-  /** As {@link BoundUnary.answer}; every request of the stream is validated. */
-  answer(requests: AsyncIterable<Message>, context: CallContext): AsyncIterable<Message>;
+  /**
+   * As {@link BoundUnary.answer}; every request of the stream is validated when it is read. A
+   * transport calls `return` of the answers' iterator when nobody reads them any more.
+   */
+  answer(requests: AsyncIterable<IncomingMessage>, context: CallContext): AsyncIterable<Message>;
 }
 
 /** A method with its guards, validation and handler. */
@@ -144,49 +149,40 @@ function bindStream(
     kind: "stream",
     method,
     name,
-    async *answer(requests, context) {
-      await admit(guards, context);
-      permit(access, context);
-      const permitted = restricted(requests, access, context);
-      for await (const response of handler(validated(method.input, permitted, rule), context)) {
-        // Whoever was locked out since the last message gets no further one.
-        permit(access, context);
-        yield create(method.output, response);
-      }
+    answer(requests, context) {
+      const stream = createRequestStream(requests, {
+        schema: method.input,
+        rule,
+        permit(request) {
+          const identity = permit(access, context);
+          if (identity !== undefined) access.restrict(request, identity);
+        },
+      });
+      return answerAfter(
+        async () => {
+          await admit(guards, context);
+          permit(access, context);
+        },
+        () => handler(stream, context),
+        (response) => {
+          // Whoever was locked out since the last message gets no further one.
+          permit(access, context);
+          return create(method.output, response);
+        },
+      );
     },
   };
 }
 
-async function* restricted(
-  requests: AsyncIterable<Message>,
-  access: AccessRule,
-  context: CallContext,
-): AsyncGenerator<Message> {
-  for await (const request of requests) {
-    const identity = permit(access, context);
-    if (identity !== undefined) access.restrict(request, identity);
-    yield request;
-  }
-}
-
-async function* validated(
-  schema: DescMessage,
-  requests: AsyncIterable<Message>,
-  rule: RequestRule<DescMessage> | undefined,
-): AsyncGenerator<Message> {
-  for await (const request of requests) {
-    assertValid(schema, request, rule);
-    yield request;
-  }
-}
-
 /** A stream of responses to one request; a transport sees to it that there is no second one. */
 function fromSingle(handler: AnyServerStreaming): AnyBidiStreaming {
-  return async function* (requests, context) {
-    for await (const request of requests) {
-      yield* handler(request, context);
-      return;
-    }
-    throw malformedRequest("the call has no request message");
-  };
+  return (requests, context) =>
+    answerAfter(
+      async () => {
+        for await (const request of requests) return request;
+        throw malformedRequest("the call has no request message");
+      },
+      (request) => handler(request, context),
+      (response) => response,
+    );
 }

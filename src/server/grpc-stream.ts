@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Message } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -10,8 +10,9 @@ import { cancelled, shuttingDown } from "../errors.js";
 import { encodeMessage } from "../wire.js";
 import type { BoundStream } from "./bind.js";
 import { type CallContext, LazyCallContext, type ServerContext } from "./context.js";
-import { decodeRequest } from "./decode.js";
+import { decodeNumbers, decodeRequest } from "./decode.js";
 import { GrpcCall, toGrpcStatus } from "./grpc-call.js";
+import type { IncomingMessage } from "./request-stream.js";
 
 type Duplex = ServerDuplexStream<Buffer, Buffer>;
 type Writable = ServerWritableStream<Buffer, Buffer>;
@@ -36,9 +37,11 @@ export function bidiStreamingHandler(
   server: ServerContext,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   return (call) => {
-    serve(call, bound, server, async function* (context) {
-      yield* bound.answer(readRequests(call, bound, server.draining), context);
-      if (server.draining.aborted && !call.readableEnded) throw shuttingDown();
+    const { draining } = server;
+    const answer = (context: CallContext) =>
+      bound.answer(readRequests(call, bound, draining), context);
+    serve(call, bound, server, answer, () => {
+      if (draining.aborted && !call.readableEnded) throw shuttingDown();
     });
   };
 }
@@ -48,40 +51,70 @@ function serve(
   bound: BoundStream,
   server: ServerContext,
   answer: (context: CallContext) => AsyncIterable<Message>,
+  throwIfCutShort: () => void = () => undefined,
 ): void {
   const grpcCall = new GrpcCall(call);
   const context = new LazyCallContext(bound.name, grpcCall, server, true);
-  sendResponses(call, bound, answer(context)).then(
-    () => {
-      grpcCall.answered = true;
-      call.end();
-      context.logAnswered();
-    },
-    (error: unknown) => {
-      const status = toGrpcStatus(context.toStatus(error));
-      grpcCall.answered = true;
-      // This is how grpc-js wants a streaming call to end with an error.
-      call.emit("error", status);
-    },
-  );
+  sendResponses(call, bound, answer(context))
+    .then(throwIfCutShort)
+    .then(
+      () => {
+        grpcCall.answered = true;
+        call.end();
+        context.logAnswered();
+      },
+      (error: unknown) => {
+        const status = toGrpcStatus(context.toStatus(error));
+        grpcCall.answered = true;
+        // This is how grpc-js wants a streaming call to end with an error.
+        call.emit("error", status);
+      },
+    );
+}
+
+/** A message of grpc-js, as bytes. */
+class GrpcMessage implements IncomingMessage {
+  constructor(
+    private readonly schema: DescMessage,
+    private readonly bytes: Buffer,
+  ) {}
+
+  get sizeBytes(): number {
+    return this.bytes.length;
+  }
+
+  decode(): Message {
+    return decodeRequest(this.schema, this.bytes);
+  }
+
+  decodeNumbers(): Message {
+    return decodeNumbers(this.schema, this.bytes);
+  }
 }
 
 async function* readRequest({ request }: Writable, { method }: BoundStream) {
-  yield decodeRequest(method.input, request);
+  yield new GrpcMessage(method.input, request);
 }
 
 async function* readRequests(
   call: Duplex,
   { method }: BoundStream,
   draining: AbortSignal,
-): AsyncGenerator<Message> {
-  for (;;) {
-    const bytes: Buffer | null = call.read();
-    if (bytes !== null) yield decodeRequest(method.input, bytes);
-    else if (call.readableEnded) return await throwIfCancelled(call);
-    else if (draining.aborted) return;
-    else if (call.destroyed) throw cancelled();
-    else await nextEvent(call, ["readable", "end", "close"], draining);
+): AsyncGenerator<IncomingMessage> {
+  const events = listenTo(call, ["readable", "end", "close"], draining);
+  try {
+    for (;;) {
+      // Before what was read ahead: a caller that never pauses must not keep the server from
+      // stopping.
+      if (draining.aborted && !call.readableEnded) return;
+      const bytes: Buffer | null = call.read();
+      if (bytes !== null) yield new GrpcMessage(method.input, bytes);
+      else if (call.readableEnded) return await throwIfCancelled(call);
+      else if (call.destroyed) throw cancelled();
+      else await events.next();
+    }
+  } finally {
+    events.stop();
   }
 }
 
@@ -91,32 +124,62 @@ async function throwIfCancelled(call: Duplex): Promise<void> {
   if (call.cancelled) throw cancelled();
 }
 
-/** Makes the next response only when the one before has found room on its way out. */
+/**
+ * Makes the next response only when the one before has found room on its way out. When the caller
+ * goes away, the responses are told at once, though the next one may be long in coming.
+ */
 async function sendResponses(
   call: Duplex | Writable,
   { method }: BoundStream,
-  responses: AsyncIterable<Message>,
+  answers: AsyncIterable<Message>,
 ): Promise<void> {
-  for await (const response of responses) {
-    const hasRoom = call.write(encodeMessage(method.output, response));
-    if (!hasRoom && !call.destroyed) await nextEvent(call, ["drain", "close"]);
-    if (call.destroyed) throw cancelled();
+  const responses = answers[Symbol.asyncIterator]();
+  const events = listenTo(call, ["drain", "close"]);
+  const giveUp = () => void responses.return?.().catch(() => undefined);
+  call.once("close", giveUp);
+  try {
+    for (;;) {
+      const { done, value } = await responses.next();
+      if (call.destroyed) throw cancelled();
+      if (done === true) return;
+      const hasRoom = call.write(encodeMessage(method.output, value));
+      if (!hasRoom) await events.next();
+      if (call.destroyed) throw cancelled();
+    }
+  } finally {
+    call.off("close", giveUp);
+    events.stop();
+    // Without effect on responses that have ended.
+    giveUp();
   }
 }
 
-/** Waits for the first of the events, or the signal, and leaves no listener behind. */
-function nextEvent(
+/** Events of a call, to wait for between looks at its state. */
+interface CallEvents {
+  /** Resolves at the next event of any of the names, or when the signal aborts. */
+  next(): Promise<void>;
+  /** Leaves no listener behind. */
+  stop(): void;
+}
+
+/** Listens once for the whole call: doing so for each message costs more than its decoding. */
+function listenTo(
   call: Duplex | Writable,
   names: readonly string[],
   signal?: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      for (const name of names) call.off(name, done);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    for (const name of names) call.on(name, done);
-    signal?.addEventListener("abort", done);
-  });
+): CallEvents {
+  let wake = () => {};
+  const onEvent = () => wake();
+  for (const name of names) call.on(name, onEvent);
+  signal?.addEventListener("abort", onEvent);
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        wake = resolve;
+      }),
+    stop() {
+      for (const name of names) call.off(name, onEvent);
+      signal?.removeEventListener("abort", onEvent);
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { Code } from "../../gen/google/rpc/code_pb.js";
@@ -151,6 +152,26 @@ describe("a bidirectional method over gRPC", () => {
     expect(error.code).to.equal(Code.CANCELLED);
     await eventually("the handler has ended", () => ends.includes("cleaned up"));
     expect(ends).to.deep.equal(["CANCELLED", "CANCELLED", "cleaned up"]);
+  });
+
+  it("stops though a caller sends more than the handler can take", async () => {
+    handle = async function* (requests) {
+      for await (const { host } of requests) {
+        await nextTurn();
+        yield { validHost: host };
+      }
+    };
+    let stopped: Promise<void> | undefined;
+    const endless = (async function* () {
+      for (;;) yield { host: "more" };
+    })();
+    const error = await failureOf(
+      (async () => {
+        for await (const _ of call(endless)) stopped ??= server.stopServer(60_000);
+      })(),
+    );
+    expect(error.reason).to.equal("SHUTTING_DOWN");
+    await stopped;
   });
 
   it("answers what it has and ends with SHUTTING_DOWN when the server stops", async () => {

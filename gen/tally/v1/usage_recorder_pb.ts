@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/usage_recorder.proto.
  */
 export const file_tally_v1_usage_recorder: GenFile = /*@__PURE__*/
-  fileDesc("Ch10YWxseS92MS91c2FnZV9yZWNvcmRlci5wcm90bxIIdGFsbHkudjEitAEKElJlY29yZFVzYWdlUmVxdWVzdBIrCgV1c2FnZRgBIAEoCzIULnRhbGx5LnYxLlVzYWdlSW5wdXRCBrpIA8gBARI0Cg5yZXNlcnZhdGlvbl9pZBgCIAEoCUIcukgZchcYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI7Cg9jb25mbGljdF9wb2xpY3kYAyABKA4yGC50YWxseS52MS5Db25mbGljdFBvbGljeUIIukgFggECEAEikQEKE1JlY29yZFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQSKAoHb3V0Y29tZRgCIAEoDjIXLnRhbGx5LnYxLlJlY29yZE91dGNvbWUSKQoIb3ZlcmFnZXMYAyADKAsyFy50YWxseS52MS5CdWRnZXRPdmVyYWdlIlsKF0JhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0EkAKCHJlcXVlc3RzGAEgAygLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIk0KGEJhdGNoUmVjb3JkVXNhZ2VSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3VsdCJ6ChZCYXRjaFJlY29yZFVzYWdlUmVzdWx0EjEKCHJlc3BvbnNlGAEgASgLMh0udGFsbHkudjEuUmVjb3JkVXNhZ2VSZXNwb25zZUgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQiaQoPR2V0VXNhZ2VSZXF1ZXN0EikKCnJlcXVlc3RfaWQYASABKAlCFbpIEnIQEAEYZDIKXlteXHgwMF0qJBIrCgR2aWV3GAIgASgOMhMudGFsbHkudjEuVXNhZ2VWaWV3Qgi6SAWCAQIQASI5ChBHZXRVc2FnZVJlc3BvbnNlEiUKBnJlY29yZBgBIAEoCzIVLnRhbGx5LnYxLlVzYWdlUmVjb3JkKmkKDkNvbmZsaWN0UG9saWN5Eh8KG0NPTkZMSUNUX1BPTElDWV9VTlNQRUNJRklFRBAAEhoKFkNPTkZMSUNUX1BPTElDWV9SRVZJU0UQARIaChZDT05GTElDVF9QT0xJQ1lfUkVKRUNUEAIqogEKDVJlY29yZE91dGNvbWUSHgoaUkVDT1JEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUNPUkRfT1VUQ09NRV9DUkVBVEVEEAESHAoYUkVDT1JEX09VVENPTUVfQ09NUExFVEVEEAISGgoWUkVDT1JEX09VVENPTUVfUkVWSVNFRBADEhsKF1JFQ09SRF9PVVRDT01FX1JFUExBWUVEEAQymAIKDVVzYWdlUmVjb3JkZXISUwoLUmVjb3JkVXNhZ2USHC50YWxseS52MS5SZWNvcmRVc2FnZVJlcXVlc3QaHS50YWxseS52MS5SZWNvcmRVc2FnZVJlc3BvbnNlIge61xgDCgEBEmIKEEJhdGNoUmVjb3JkVXNhZ2USIS50YWxseS52MS5CYXRjaFJlY29yZFVzYWdlUmVxdWVzdBoiLnRhbGx5LnYxLkJhdGNoUmVjb3JkVXNhZ2VSZXNwb25zZSIHutcYAwoBARJOCghHZXRVc2FnZRIZLnRhbGx5LnYxLkdldFVzYWdlUmVxdWVzdBoaLnRhbGx5LnYxLkdldFVzYWdlUmVzcG9uc2UiC7rXGAcKAwECAxgBYgZwcm90bzM", [file_buf_validate_validate, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
+  fileDesc("Ch10YWxseS92MS91c2FnZV9yZWNvcmRlci5wcm90bxIIdGFsbHkudjEitAEKElJlY29yZFVzYWdlUmVxdWVzdBIrCgV1c2FnZRgBIAEoCzIULnRhbGx5LnYxLlVzYWdlSW5wdXRCBrpIA8gBARI0Cg5yZXNlcnZhdGlvbl9pZBgCIAEoCUIcukgZchcYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI7Cg9jb25mbGljdF9wb2xpY3kYAyABKA4yGC50YWxseS52MS5Db25mbGljdFBvbGljeUIIukgFggECEAEikQEKE1JlY29yZFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQSKAoHb3V0Y29tZRgCIAEoDjIXLnRhbGx5LnYxLlJlY29yZE91dGNvbWUSKQoIb3ZlcmFnZXMYAyADKAsyFy50YWxseS52MS5CdWRnZXRPdmVyYWdlIlsKF0JhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0EkAKCHJlcXVlc3RzGAEgAygLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIk0KGEJhdGNoUmVjb3JkVXNhZ2VSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3VsdCJ6ChZCYXRjaFJlY29yZFVzYWdlUmVzdWx0EjEKCHJlc3BvbnNlGAEgASgLMh0udGFsbHkudjEuUmVjb3JkVXNhZ2VSZXNwb25zZUgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQigQEKGFN0cmVhbVJlY29yZFVzYWdlUmVxdWVzdBIZCghzZXF1ZW5jZRgBIAEoA0IHukgEIgIoARI1CgdyZXF1ZXN0GAIgASgLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0Qga6SAPIAQESEwoLb21pdF9yZWNvcmQYAyABKAgijwEKGVN0cmVhbVJlY29yZFVzYWdlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSMQoIcmVzcG9uc2UYAiABKAsyHS50YWxseS52MS5SZWNvcmRVc2FnZVJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCJpCg9HZXRVc2FnZVJlcXVlc3QSKQoKcmVxdWVzdF9pZBgBIAEoCUIVukgSchAQARhkMgpeW15ceDAwXSokEisKBHZpZXcYAiABKA4yEy50YWxseS52MS5Vc2FnZVZpZXdCCLpIBYIBAhABIjkKEEdldFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQqaQoOQ29uZmxpY3RQb2xpY3kSHwobQ09ORkxJQ1RfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGgoWQ09ORkxJQ1RfUE9MSUNZX1JFVklTRRABEhoKFkNPTkZMSUNUX1BPTElDWV9SRUpFQ1QQAiqiAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIcChhSRUNPUkRfT1VUQ09NRV9DT01QTEVURUQQAhIaChZSRUNPUkRfT1VUQ09NRV9SRVZJU0VEEAMSGwoXUkVDT1JEX09VVENPTUVfUkVQTEFZRUQQBDKDAwoNVXNhZ2VSZWNvcmRlchJTCgtSZWNvcmRVc2FnZRIcLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVxdWVzdBodLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiB7rXGAMKAQESYgoQQmF0Y2hSZWNvcmRVc2FnZRIhLnRhbGx5LnYxLkJhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0GiIudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3BvbnNlIge61xgDCgEBEmkKEVN0cmVhbVJlY29yZFVzYWdlEiIudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXF1ZXN0GiMudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXNwb25zZSIHutcYAwoBASgBMAESTgoIR2V0VXNhZ2USGS50YWxseS52MS5HZXRVc2FnZVJlcXVlc3QaGi50YWxseS52MS5HZXRVc2FnZVJlc3BvbnNlIgu61xgHCgMBAgMYAWIGcHJvdG8z", [file_buf_validate_validate, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
 
 /**
  * Request of RecordUsage.
@@ -168,6 +168,87 @@ export const BatchRecordUsageResultSchema: GenMessage<BatchRecordUsageResult> = 
   messageDesc(file_tally_v1_usage_recorder, 4);
 
 /**
+ * A request of StreamRecordUsage.
+ *
+ * @generated from message tally.v1.StreamRecordUsageRequest
+ */
+export type StreamRecordUsageRequest = Message<"tally.v1.StreamRecordUsageRequest"> & {
+  /**
+   * The request's place in the client's own count, at least 1 and greater than that of the request
+   * before it on this stream; gaps are allowed. Required.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * What RecordUsage would be sent. Required.
+   *
+   * @generated from field: tally.v1.RecordUsageRequest request = 2;
+   */
+  request?: RecordUsageRequest | undefined;
+
+  /**
+   * Leave the record out of the answer, for clients that need no more than to know that it is on
+   * disk: this saves both sides a good part of the work. Optional, false.
+   *
+   * @generated from field: bool omit_record = 3;
+   */
+  omitRecord: boolean;
+};
+
+/**
+ * Describes the message tally.v1.StreamRecordUsageRequest.
+ * Use `create(StreamRecordUsageRequestSchema)` to create a new message.
+ */
+export const StreamRecordUsageRequestSchema: GenMessage<StreamRecordUsageRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 5);
+
+/**
+ * An answer of StreamRecordUsage.
+ *
+ * @generated from message tally.v1.StreamRecordUsageResponse
+ */
+export type StreamRecordUsageResponse = Message<"tally.v1.StreamRecordUsageResponse"> & {
+  /**
+   * The sequence of the request that this answers. It acknowledges all up to it.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * Either the answer that RecordUsage would give, or the error.
+   *
+   * @generated from oneof tally.v1.StreamRecordUsageResponse.result
+   */
+  result: {
+    /**
+     * The answer.
+     *
+     * @generated from field: tally.v1.RecordUsageResponse response = 2;
+     */
+    value: RecordUsageResponse;
+    case: "response";
+  } | {
+    /**
+     * The error, with the details that RecordUsage would send.
+     *
+     * @generated from field: google.rpc.Status error = 3;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tally.v1.StreamRecordUsageResponse.
+ * Use `create(StreamRecordUsageResponseSchema)` to create a new message.
+ */
+export const StreamRecordUsageResponseSchema: GenMessage<StreamRecordUsageResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 6);
+
+/**
  * Request of GetUsage.
  *
  * @generated from message tally.v1.GetUsageRequest
@@ -193,7 +274,7 @@ export type GetUsageRequest = Message<"tally.v1.GetUsageRequest"> & {
  * Use `create(GetUsageRequestSchema)` to create a new message.
  */
 export const GetUsageRequestSchema: GenMessage<GetUsageRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_usage_recorder, 5);
+  messageDesc(file_tally_v1_usage_recorder, 7);
 
 /**
  * Response of GetUsage.
@@ -214,7 +295,7 @@ export type GetUsageResponse = Message<"tally.v1.GetUsageResponse"> & {
  * Use `create(GetUsageResponseSchema)` to create a new message.
  */
 export const GetUsageResponseSchema: GenMessage<GetUsageResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_usage_recorder, 6);
+  messageDesc(file_tally_v1_usage_recorder, 8);
 
 /**
  * What to do when a finished record has the same request_id and other content.
@@ -328,6 +409,29 @@ export const UsageRecorder: GenService<{
     methodKind: "unary";
     input: typeof BatchRecordUsageRequestSchema;
     output: typeof BatchRecordUsageResponseSchema;
+  },
+  /**
+   * Records requests as they come over one call, many under way at once. Answers come in the order
+   * of the requests, each when it is on disk or refused for good; a bad request never fails the
+   * others. When the server has no room, it reads no further until it has: nothing is refused for
+   * being sent too fast, and answers that the client does not read stop the reading too.
+   *
+   * An answer with sequence n acknowledges every request of the stream up to n: each is on disk, or
+   * was refused by the answer that bore its sequence. So a client that was cut off calls again and
+   * goes on with the request after the last answer that it read. What it had sent beyond that may be
+   * on disk already and is answered REPLAYED, if it bears a request_id; one without is recorded again.
+   *
+   * What passes refuses no request but ends the stream, after the answers to all requests before the
+   * one that it met: UNAVAILABLE (the database is away, or the server stops; call again after the
+   * RetryInfo and go on as above), DEADLINE_EXCEEDED, CANCELLED. A sequence that is not greater than
+   * the one before ends it with INVALID_ARGUMENT.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.StreamRecordUsage
+   */
+  streamRecordUsage: {
+    methodKind: "bidi_streaming";
+    input: typeof StreamRecordUsageRequestSchema;
+    output: typeof StreamRecordUsageResponseSchema;
   },
   /**
    * Reads one record. Errors: NOT_FOUND.
