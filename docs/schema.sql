@@ -23,6 +23,30 @@ create table api_keys (
   update_time timestamp with time zone not null default now()
 );
 
+create table audit_log (
+  audit_id bigint not null generated always as identity,
+  event_time timestamp with time zone not null default clock_timestamp(),
+  actor text collate "C" not null,
+  method text not null,
+  request_id text not null,
+  action text not null,
+  resource_type text collate "C" not null,
+  resource_id text collate "C" not null,
+  before jsonb,
+  after jsonb
+);
+
+create table budget_adjustments (
+  adjustment_id bigint not null generated always as identity,
+  budget_id text collate "C" not null,
+  period_start timestamp with time zone not null,
+  kind text not null,
+  amount bigint not null,
+  request_id text collate "C" not null,
+  actor text collate "C" not null,
+  create_time timestamp with time zone not null default clock_timestamp()
+);
+
 create table budget_leases (
   lease_id bigint not null generated always as identity,
   budget_id text collate "C" not null,
@@ -66,6 +90,7 @@ create table model_prices (
   price jsonb not null,
   source text not null default 'operator'::text,
   version bigint not null default nextval('price_version_number'::regclass),
+  create_time timestamp with time zone not null default now(),
   update_time timestamp with time zone not null default now()
 );
 
@@ -122,6 +147,14 @@ create table reservation_outcomes (
   reservation_id uuid not null,
   outcome text not null,
   expire_time timestamp with time zone not null
+);
+
+create table retired_budgets (
+  budget_id text collate "C" not null,
+  scope text not null,
+  subject text collate "C" not null,
+  measure text not null,
+  delete_time timestamp with time zone not null default now()
 );
 
 create table settings (
@@ -450,6 +483,17 @@ AS $function$
       return answer;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.keep_budget_meaning()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      insert into retired_budgets (budget_id, scope, subject, measure)
+      values (old.budget_id, old.scope, old.subject, old.measure)
+      on conflict (budget_id) do update set delete_time = excluded.delete_time;
+      return old;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.keep_price_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -753,6 +797,25 @@ AS $function$
         'existing', array(select unnest(wanted) except select unnest(stored)));
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.reset_budget_period(wanted_budget_id text, wanted_period_start timestamp with time zone, wanted_request_id text, wanted_actor text)
+ RETURNS TABLE(forgiven bigint, held bigint)
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      insert into budget_periods (budget_id, period_start)
+      values (wanted_budget_id, wanted_period_start)
+      on conflict do nothing;
+      select p.spent, p.leased into forgiven, held from budget_periods p
+        where p.budget_id = wanted_budget_id and p.period_start = wanted_period_start
+        for update;
+      insert into budget_adjustments (budget_id, period_start, kind, amount, request_id, actor)
+      values (wanted_budget_id, wanted_period_start, 'RESET', -forgiven, wanted_request_id,
+        wanted_actor);
+      update budget_periods p set spent = 0
+        where p.budget_id = wanted_budget_id and p.period_start = wanted_period_start;
+      return next;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.store_payloads(payloads json, stored text[])
  RETURNS void
  LANGUAGE sql
@@ -819,6 +882,11 @@ AS $function$
 
 alter table api_keys add constraint api_keys_pkey PRIMARY KEY (api_key_id);
 alter table api_keys add constraint api_keys_kind_check CHECK ((kind = ANY (ARRAY['ORDINARY'::text, 'STANDALONE'::text])));
+alter table audit_log add constraint audit_log_pkey PRIMARY KEY (audit_id);
+alter table audit_log add constraint audit_log_action_check CHECK ((action = ANY (ARRAY['CREATED'::text, 'UPDATED'::text, 'DELETED'::text])));
+alter table budget_adjustments add constraint budget_adjustments_request_id_key UNIQUE (request_id);
+alter table budget_adjustments add constraint budget_adjustments_pkey PRIMARY KEY (adjustment_id);
+alter table budget_adjustments add constraint budget_adjustments_kind_check CHECK ((kind = ANY (ARRAY['RESET'::text, 'TOP_UP'::text])));
 alter table budget_leases add constraint budget_leases_budget_id_period_start_replica_id_key UNIQUE (budget_id, period_start, replica_id);
 alter table budget_leases add constraint budget_leases_pkey PRIMARY KEY (lease_id);
 alter table budget_leases add constraint budget_leases_amount_check CHECK ((amount >= 0));
@@ -842,6 +910,7 @@ alter table providers add constraint providers_billing_type_check CHECK ((billin
 alter table providers add constraint providers_failed_request_billing_check CHECK ((failed_request_billing = ANY (ARRAY['USAGE'::text, 'NONE'::text, 'PROMPT_ONLY'::text])));
 alter table reservation_outcomes add constraint reservation_outcomes_pkey PRIMARY KEY (reservation_id);
 alter table reservation_outcomes add constraint reservation_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['SETTLED'::text, 'RELEASED'::text])));
+alter table retired_budgets add constraint retired_budgets_pkey PRIMARY KEY (budget_id);
 alter table settings add constraint settings_pkey PRIMARY KEY (key);
 alter table subject_totals add constraint subject_totals_pkey PRIMARY KEY (kind, id, slot);
 alter table usage_keys add constraint usage_keys_pkey PRIMARY KEY (request_id);
@@ -859,6 +928,10 @@ alter table users add constraint users_role_check CHECK ((role = ANY (ARRAY['USE
 -- indexes
 
 CREATE INDEX api_keys_user_id ON public.api_keys USING btree (user_id);
+CREATE INDEX audit_log_actor ON public.audit_log USING btree (actor, audit_id);
+CREATE INDEX audit_log_event_time ON public.audit_log USING btree (event_time);
+CREATE INDEX audit_log_resource ON public.audit_log USING btree (resource_type, resource_id, audit_id);
+CREATE INDEX budget_adjustments_period ON public.budget_adjustments USING btree (budget_id, period_start);
 CREATE INDEX budget_leases_expire_time ON public.budget_leases USING btree (expire_time);
 CREATE INDEX budgets_subject ON public.budgets USING btree (scope, subject);
 CREATE INDEX reservation_outcomes_expire_time ON public.reservation_outcomes USING btree (expire_time);
@@ -871,6 +944,7 @@ CREATE INDEX usage_records_user ON ONLY public.usage_records USING btree (user_i
 CREATE TRIGGER notify_delete AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
+CREATE TRIGGER keep_budget_meaning AFTER DELETE ON public.budgets FOR EACH ROW EXECUTE FUNCTION keep_budget_meaning();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.budgets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');

@@ -8,6 +8,7 @@ export type ErrorKind =
   | "failed-precondition"
   | "unauthenticated"
   | "permission-denied"
+  | "aborted"
   | "unavailable"
   | "overloaded"
   | "deadline-exceeded"
@@ -42,6 +43,12 @@ export const ERROR_KINDS = {
   USAGE_RECORD_PURGED: "failed-precondition",
   TASK_UNDER_WAY: "failed-precondition",
   TASK_CONFLICT: "already-exists",
+  RESOURCE_NOT_FOUND: "not-found",
+  RESOURCE_ALREADY_EXISTS: "already-exists",
+  RESOURCE_IN_USE: "failed-precondition",
+  ETAG_MISMATCH: "aborted",
+  TOP_UP_NOT_POSSIBLE: "failed-precondition",
+  REQUEST_ID_CONFLICT: "already-exists",
 } as const satisfies Record<string, ErrorKind>;
 
 /** Machine-readable reason of an error; see proto/tally/v1/error_reason.proto. */
@@ -63,6 +70,13 @@ export interface ErrorResource {
   readonly name: string;
 }
 
+/** Something that stands in the way of what was asked. */
+export interface ErrorObstacle {
+  readonly resource: ErrorResource;
+  /** Why: 'refers to user "alice"'. */
+  readonly description: string;
+}
+
 /** What an error carries beside its reason and its text. */
 export interface DomainErrorDetails {
   /** Every violated field, for invalid arguments. */
@@ -70,6 +84,8 @@ export interface DomainErrorDetails {
   /** When trying again makes sense, in milliseconds from now. Default: the transport's. */
   readonly retryAfterMs?: number;
   readonly resource?: ErrorResource;
+  /** Everything that stands in the way, for failed preconditions. Default: the resource alone. */
+  readonly obstacles?: readonly ErrorObstacle[];
   /** What went wrong underneath. Logged, never sent. */
   readonly cause?: unknown;
 }
@@ -85,6 +101,7 @@ export class DomainError extends Error {
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
   readonly resource: ErrorResource | undefined;
+  readonly obstacles: readonly ErrorObstacle[];
 
   constructor(
     readonly reason: ErrorReason,
@@ -96,6 +113,7 @@ export class DomainError extends Error {
     this.violations = details.violations ?? [];
     this.retryAfterMs = details.retryAfterMs;
     this.resource = details.resource;
+    this.obstacles = details.obstacles ?? [];
   }
 }
 
@@ -139,6 +157,11 @@ export function notFound(reason: ErrorReason, resource: ErrorResource): DomainEr
   return new DomainError(reason, `${describe(resource)} does not exist`, { resource });
 }
 
+/** The thing is there already. */
+export function alreadyExists(reason: ErrorReason, resource: ErrorResource): DomainError {
+  return new DomainError(reason, `${describe(resource)} exists already`, { resource });
+}
+
 /** The server is stopping and takes no new work. */
 export function shuttingDown(): DomainError {
   return new DomainError("SHUTTING_DOWN", "the server is stopping; try again");
@@ -157,6 +180,7 @@ export function cancelled(): DomainError {
   return new DomainError("CANCELLED", "the call was cancelled");
 }
 
-function describe({ type, name }: ErrorResource): string {
+/** The thing for people: 'user "alice"'. */
+export function describe({ type, name }: ErrorResource): string {
   return `${type.replaceAll("_", " ")} ${showValue(name)}`;
 }

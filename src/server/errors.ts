@@ -73,6 +73,8 @@ function toCode(kind: ErrorKind): Code {
       return Code.UNAUTHENTICATED;
     case "permission-denied":
       return Code.PERMISSION_DENIED;
+    case "aborted":
+      return Code.ABORTED;
     case "unavailable":
       return Code.UNAVAILABLE;
     case "overloaded":
@@ -126,10 +128,18 @@ function toBadRequest(violations: readonly FieldViolation[]): Any {
   return pack(BadRequestSchema, { fieldViolations });
 }
 
-function toPreconditionFailure({ reason, resource, message }: DomainError): Any {
-  const subject = resource === undefined ? "" : `${resource.type}/${resource.name}`;
-  const description = toAscii(message, MAX_DESCRIPTION_LENGTH);
-  return pack(PreconditionFailureSchema, { violations: [{ type: reason, subject, description }] });
+/** Obstacles in one answer; see MAX_VIOLATION_BYTES. */
+const MAX_OBSTACLES = 20;
+
+function toPreconditionFailure({ reason, resource, obstacles, message }: DomainError): Any {
+  const listed = obstacles.length === 0 ? [{ resource, description: message }] : obstacles;
+  return pack(PreconditionFailureSchema, {
+    violations: listed.slice(0, MAX_OBSTACLES).map((obstacle) => ({
+      type: reason,
+      subject: obstacle.resource ? `${obstacle.resource.type}/${obstacle.resource.name}` : "",
+      description: toAscii(obstacle.description, MAX_DESCRIPTION_LENGTH),
+    })),
+  });
 }
 
 function toResourceInfo({ resource, message }: DomainError): Any {

@@ -9,7 +9,7 @@ export interface KeyMeaning {
 }
 
 /** Fields that the server sets; a file that gives them has misunderstood something. */
-const OUTPUT_ONLY = new Set(["create_time", "update_time", "source", "version"]);
+const OUTPUT_ONLY = new Set(["create_time", "update_time", "source", "version", "etag"]);
 
 /** Fields in the unit of a measure, which may be money. */
 const AMOUNT_FIELDS = new Set(["limit"]);

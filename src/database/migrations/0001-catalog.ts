@@ -87,6 +87,7 @@ export async function up(knex: Knex): Promise<void> {
       price jsonb not null,
       source text not null default 'operator',
       version bigint not null default nextval('price_version_number'),
+      create_time timestamptz not null default now(),
       update_time timestamptz not null default now(),
       primary key (model, provider, effective_time)
     );
@@ -133,6 +134,24 @@ export async function up(knex: Knex): Promise<void> {
       update_time timestamptz not null default now()
     );
     create index budgets_subject on budgets (scope, subject);
+
+    -- What the figures of deleted budgets mean: they stay, and so does their meaning.
+    create table retired_budgets (
+      budget_id text collate "C" primary key,
+      scope text not null,
+      subject text collate "C" not null,
+      measure text not null,
+      delete_time timestamptz not null default now()
+    );
+    create function keep_budget_meaning() returns trigger language plpgsql as $$
+    begin
+      insert into retired_budgets (budget_id, scope, subject, measure)
+      values (old.budget_id, old.scope, old.subject, old.measure)
+      on conflict (budget_id) do update set delete_time = excluded.delete_time;
+      return old;
+    end $$;
+    create trigger keep_budget_meaning after delete on budgets
+      for each row execute function keep_budget_meaning();
 
     create table settings (
       key text collate "C" primary key,

@@ -5,6 +5,7 @@ import * as quota from "./0003-quota.js";
 import * as posting from "./0004-posting.js";
 import * as recording from "./0005-recording.js";
 import * as leases from "./0006-leases.js";
+import * as audit from "./0007-audit.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
 const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0004-posting": posting,
   "0005-recording": recording,
   "0006-leases": leases,
+  "0007-audit": audit,
 };
 
 /** Hands the migrations to Knex as modules: they run the same from sources and compiled. */
