@@ -240,7 +240,9 @@ create table usage_records (
   charges jsonb,
   reservation_id text,
   tags jsonb,
-  metadata jsonb
+  metadata jsonb,
+  open_reservation jsonb,
+  swept boolean
 ) partition by RANGE (created_time);
 
 create table usage_rollups (
@@ -936,6 +938,7 @@ CREATE INDEX budget_leases_expire_time ON public.budget_leases USING btree (expi
 CREATE INDEX budgets_subject ON public.budgets USING btree (scope, subject);
 CREATE INDEX reservation_outcomes_expire_time ON public.reservation_outcomes USING btree (expire_time);
 CREATE INDEX usage_records_active ON ONLY public.usage_records USING btree (updated_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
+CREATE INDEX usage_records_active_user ON ONLY public.usage_records USING btree (user_id, created_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
 CREATE INDEX usage_records_api_key ON ONLY public.usage_records USING btree (api_key_id, created_time);
 CREATE INDEX usage_records_user ON ONLY public.usage_records USING btree (user_id, created_time);
 

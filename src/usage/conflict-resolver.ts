@@ -2,20 +2,25 @@ import { isUnavailable } from "../database/errors.js";
 import { type RetryOptions, withRetry } from "../database/retry.js";
 import { DomainError } from "../errors.js";
 import type { CommitterParts, Finish } from "./committer-parts.js";
-import { decideConflict, type RecordOutcome } from "./conflict.js";
-import { type Draft, draftRecord, reservationsOf } from "./draft.js";
+import { decideConflict, type RecordOutcome, recordNotFound } from "./conflict.js";
+import { type Draft, draftRecord, type RecordDraft, reservationsOf } from "./draft.js";
 import { NO_OVERAGES, overagesOf, resultOf } from "./overage.js";
+import { type AmendEntry, requestIdOf } from "./record-request.js";
 import type { UsageRecord } from "./usage-record.js";
 import type { UsageReplacement } from "./usage-store.js";
 
-/** Decides what becomes of entries whose id is taken, and writes it. */
+/** An entry that is decided by the record that is there: whose id is taken, or that amends it. */
+export type Candidate = RecordDraft | { readonly entry: AmendEntry };
+
+/** Decides what becomes of such entries, and writes it. */
 export interface ConflictResolver {
   /** Never throws: every entry hears its own end. */
-  resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void>;
+  resolve(candidates: readonly Candidate[], lane: number, finish: Finish): Promise<void>;
 }
 
 /** An entry that replaces the record that is there. */
 interface Replacement extends Draft {
+  readonly candidate: Candidate;
   readonly write: UsageReplacement;
   readonly outcome: Exclude<RecordOutcome, "CREATED" | "REPLAYED">;
 }
@@ -42,13 +47,17 @@ const DECISIONS: RetryOptions = {
 export function createConflictResolver(parts: CommitterParts): ConflictResolver {
   const { store, partitions } = parts;
 
-  async function resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void> {
-    let open = drafts;
+  async function resolve(
+    candidates: readonly Candidate[],
+    lane: number,
+    finish: Finish,
+  ): Promise<void> {
+    let open = candidates;
     try {
       await withRetry(async () => {
         // What has heard its end must not hear another one, should the replacing fail.
         const replacements = decideAll(open, await readAll(open), finish);
-        open = replacements;
+        open = replacements.map(({ candidate }) => candidate);
         open = await replace(replacements, lane, finish);
         if (open.length > 0) throw new RecordMovedError();
       }, DECISIONS);
@@ -59,46 +68,72 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
 
   /** One bad record must not fail the others. */
   async function failOrSplit(
-    drafts: readonly Draft[],
+    candidates: readonly Candidate[],
     lane: number,
     finish: Finish,
     error: unknown,
   ): Promise<void> {
-    const isSplitting = drafts.length > 1 && !(error instanceof RecordMovedError);
+    const isSplitting = candidates.length > 1 && !(error instanceof RecordMovedError);
     if (!isSplitting || isUnavailable(error)) {
-      for (const { entry } of drafts) finish(entry, { error });
+      for (const { entry } of candidates) finish(entry, { error });
       return;
     }
-    for (const draft of drafts) await resolve([draft], lane, finish);
+    for (const candidate of candidates) await resolve([candidate], lane, finish);
   }
 
-  async function readAll(drafts: readonly Draft[]): Promise<ReadonlyMap<string, UsageRecord>> {
-    const records = await store.read(drafts.map(({ write }) => write.record.requestId));
+  async function readAll(
+    candidates: readonly Candidate[],
+  ): Promise<ReadonlyMap<string, UsageRecord>> {
+    const records = await store.read(candidates.map(({ entry }) => requestIdOf(entry)));
     return new Map(records.map((record) => [record.requestId, record]));
   }
 
   function decideAll(
-    drafts: readonly Draft[],
+    candidates: readonly Candidate[],
     records: ReadonlyMap<string, UsageRecord>,
     finish: Finish,
   ): Replacement[] {
     const replacements: Replacement[] = [];
-    for (const draft of drafts) {
+    for (const candidate of candidates) {
       try {
-        const replacement = decide(draft, records.get(draft.write.record.requestId), finish);
-        if (replacement) replacements.push(replacement);
+        const existing = records.get(requestIdOf(candidate.entry));
+        const replacement =
+          "write" in candidate
+            ? decideRecord(candidate, existing, finish)
+            : decideAmendment(candidate.entry, existing, finish);
+        if (replacement) replacements.push({ ...replacement, candidate });
       } catch (error) {
-        finish(draft.entry, { error });
+        finish(candidate.entry, { error });
       }
     }
     return replacements;
   }
 
-  function decide(
-    { entry, write }: Draft,
+  function decideAmendment(
+    entry: AmendEntry,
     existing: UsageRecord | undefined,
     finish: Finish,
-  ): Replacement | undefined {
+  ): Omit<Replacement, "candidate"> | undefined {
+    if (!existing) throw recordNotFound(entry.requestId);
+    const amendment = entry.amend(existing);
+    if (!amendment) {
+      finish(entry, { result: resultOf(existing, "REPLAYED", NO_OVERAGES) });
+      return undefined;
+    }
+    const nothingElse = { payload: undefined, reservation: undefined };
+    const write = draftRecord(parts, { ...amendment, ...nothingElse, existing, isAmendment: true });
+    return {
+      entry,
+      write: { ...write, expectedVersion: existing.version },
+      outcome: "COMPLETED",
+    };
+  }
+
+  function decideRecord(
+    { entry, write }: RecordDraft,
+    existing: UsageRecord | undefined,
+    finish: Finish,
+  ): Omit<Replacement, "candidate"> | undefined {
     if (!existing) {
       // The key is there without its record, which retention has removed: it was counted then.
       finish(entry, { result: resultOf(write.record, "REPLAYED", NO_OVERAGES) });
@@ -111,7 +146,7 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
       finish(entry, { result: resultOf(existing, outcome, NO_OVERAGES) });
       return undefined;
     }
-    const replacement = draftRecord(parts, entry, existing);
+    const replacement = draftRecord(parts, { ...entry, existing });
     return { entry, write: { ...replacement, expectedVersion: existing.version }, outcome };
   }
 
@@ -120,7 +155,7 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     replacements: readonly Replacement[],
     lane: number,
     finish: Finish,
-  ): Promise<readonly Draft[]> {
+  ): Promise<readonly Candidate[]> {
     if (replacements.length === 0) return [];
     await partitions.ensure(replacements.map(({ write }) => write.record.createTimeUs));
     const answer = await store.replace(
@@ -134,7 +169,9 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     for (const { entry, write, outcome } of written) {
       finish(entry, { result: resultOf(write.record, outcome, overages) });
     }
-    return replacements.filter(({ write }) => moved.has(write.record.requestId));
+    return replacements
+      .filter(({ write }) => moved.has(write.record.requestId))
+      .map(({ candidate }) => candidate);
   }
 
   return { resolve };
