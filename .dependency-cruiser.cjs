@@ -163,10 +163,20 @@ const rooms = [
   never(
     "operations-checks-independently",
     "The books are checked from the tables alone: code that wrote them would repeat its mistakes.",
-    { path: "^src/operations/" },
+    { path: "^src/operations/", pathNot: "/service\\.ts$" },
     {
       path: "^src/",
       pathNot: "^src/(operations|database|server)/|^src/(ascii|errors)\\.ts$",
+    },
+  ),
+  never(
+    "operations-starts-what-usage-does",
+    "Purging and repricing are the work of the room that owns the records; operations starts it.",
+    { path: "^src/operations/service\\.ts$" },
+    {
+      path: "^src/",
+      pathNot:
+        "^src/(operations|database|server)/|^src/usage/(retention|reprice)/[a-z-]+\\.ts$|^src/(ascii|errors|caller)\\.ts$",
     },
   ),
 ];

@@ -143,6 +143,18 @@ create table providers (
   update_time timestamp with time zone not null default now()
 );
 
+create table purges (
+  purge_id bigint not null generated always as identity,
+  trigger text not null,
+  start_time timestamp with time zone not null default clock_timestamp(),
+  end_time timestamp with time zone,
+  records bigint not null default 0,
+  bodies bigint not null default 0,
+  headers bigint not null default 0,
+  keys bigint not null default 0,
+  partitions bigint not null default 0
+);
+
 create table reservation_outcomes (
   reservation_id uuid not null,
   outcome text not null,
@@ -176,7 +188,9 @@ create table subject_totals (
 
 create table usage_keys (
   request_id text collate "C" not null,
-  created_time timestamp with time zone not null
+  created_time timestamp with time zone not null,
+  last_told_time timestamp with time zone,
+  fingerprint text
 );
 
 create table usage_payloads (
@@ -240,9 +254,7 @@ create table usage_records (
   charges jsonb,
   reservation_id text,
   tags jsonb,
-  metadata jsonb,
-  open_reservation jsonb,
-  swept boolean
+  metadata jsonb
 ) partition by RANGE (created_time);
 
 create table usage_rollups (
@@ -330,6 +342,32 @@ create type usage_movement as (
 create aggregate sum_bigint (bigint) (sfunc = int8pl, stype = bigint, combinefunc = int8pl, initcond = '0', parallel = safe);
 
 -- functions
+
+CREATE OR REPLACE FUNCTION public.drop_usage_partition(partition_name text, only_empty boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET lock_timeout TO '40ms'
+AS $function$
+    declare
+      has_rows boolean := false;
+    begin
+      -- The partition first: whoever holds that one up, a vacuum for instance, is not waited for
+      -- while everybody waits for us.
+      execute format('lock table %I in access exclusive mode', partition_name);
+      if only_empty then
+        execute format('select exists (select from %I)', partition_name) into has_rows;
+      end if;
+      if has_rows then
+        return 'NOT_EMPTY';
+      end if;
+      execute format('drop table %I', partition_name);
+      return 'DROPPED';
+    exception
+      when lock_not_available then
+        return 'IN_USE';
+      when undefined_table then
+        return 'DROPPED';
+    end $function$;
 
 CREATE OR REPLACE FUNCTION public.end_reservations(holds reservation_hold[], wanted_outcome text)
  RETURNS reservation_hold[]
@@ -655,6 +693,149 @@ AS $function$
         last_used_time = greatest(t.last_used_time, excluded.last_used_time);
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.post_purged(movements usage_movement[], charges budget_charge[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'tally_purged', 'public'
+AS $function$
+        begin
+          perform post_movements(movements, 0::smallint);
+          if charges is not null then
+            perform post_charges(charges, null);
+          end if;
+        end $function$;
+
+CREATE OR REPLACE FUNCTION public.purge_usage_bodies(cutoff timestamp with time zone, after_time timestamp with time zone, after_id text, batch_size integer)
+ RETURNS TABLE(purged integer, last_time timestamp with time zone, last_id text)
+ LANGUAGE sql
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+      with page as materialized (
+        select created_time, request_id, (request_headers is not null or provider_request_headers is not null
+    or response_headers is not null) as has_rest from usage_payloads
+        where created_time >= after_time and created_time < cutoff
+          and (created_time, request_id) > (after_time, after_id collate "C") and (request_body is not null or response_body is not null)
+        order by created_time, request_id
+        limit batch_size
+        for update skip locked
+      ), deleted as (
+        delete from usage_payloads p using page g
+        where p.created_time = g.created_time and p.request_id = g.request_id and not g.has_rest
+      ), cleared as (
+        update usage_payloads p set request_body = null, response_body = null from page g
+        where p.created_time = g.created_time and p.request_id = g.request_id and g.has_rest
+      )
+      select (count(*) over ())::integer, created_time, request_id from page
+      order by created_time desc, request_id desc
+      limit 1
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.purge_usage_headers(cutoff timestamp with time zone, after_time timestamp with time zone, after_id text, batch_size integer)
+ RETURNS TABLE(purged integer, last_time timestamp with time zone, last_id text)
+ LANGUAGE sql
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+      with page as materialized (
+        select created_time, request_id, (request_body is not null or response_body is not null) as has_rest from usage_payloads
+        where created_time >= after_time and created_time < cutoff
+          and (created_time, request_id) > (after_time, after_id collate "C") and (request_headers is not null or provider_request_headers is not null
+    or response_headers is not null)
+        order by created_time, request_id
+        limit batch_size
+        for update skip locked
+      ), deleted as (
+        delete from usage_payloads p using page g
+        where p.created_time = g.created_time and p.request_id = g.request_id and not g.has_rest
+      ), cleared as (
+        update usage_payloads p set request_headers = null, provider_request_headers = null, response_headers = null from page g
+        where p.created_time = g.created_time and p.request_id = g.request_id and g.has_rest
+      )
+      select (count(*) over ())::integer, created_time, request_id from page
+      order by created_time desc, request_id desc
+      limit 1
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.purge_usage_keys(cutoff timestamp with time zone, batch_size integer)
+ RETURNS integer
+ LANGUAGE sql
+AS $function$
+      with page as materialized (
+        select request_id from usage_keys where last_told_time < cutoff
+        order by last_told_time
+        limit batch_size
+        for update skip locked
+      ), deleted as (
+        delete from usage_keys k using page g where k.request_id = g.request_id
+        returning 1
+      )
+      select count(*)::integer from deleted
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.purge_usage_records(cutoff timestamp with time zone, keys_cutoff timestamp with time zone, after_time timestamp with time zone, after_id text, batch_size integer)
+ RETURNS TABLE(purged integer, last_time timestamp with time zone, last_id text)
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+    declare
+      ids text[];
+      times timestamptz[];
+      locked text[];
+      gone usage_records[];
+      movements usage_movement[];
+      charges budget_charge[];
+    begin
+      select array_agg(p.request_id), array_agg(p.created_time) into ids, times
+      from (
+        select r.request_id, r.created_time from usage_records r
+        where r.created_time >= after_time and r.created_time < cutoff
+          and (r.created_time, r.request_id) > (after_time, after_id collate "C")
+          and r.status in ('COMPLETED', 'FAILED')
+        order by r.created_time, r.request_id
+        limit batch_size
+      ) p;
+      purged := 0;
+      if ids is null then
+        return next;
+        return;
+      end if;
+      last_time := times[cardinality(times)];
+      last_id := ids[cardinality(ids)];
+
+      select array_agg(k.request_id) into locked from (
+        select request_id from usage_keys where request_id = any(ids)
+        order by request_id for update skip locked
+      ) k;
+      with deleted as (
+        delete from usage_records r using usage_keys k
+        where k.request_id = any(locked) and r.request_id = k.request_id
+          and r.created_time = k.created_time and r.created_time < cutoff
+          and r.status in ('COMPLETED', 'FAILED')
+        returning r.*
+      )
+      select array_agg(d::usage_records), array_agg(usage_movement_of(d::usage_records, 1))
+      into gone, movements
+      from deleted d;
+      if gone is null then
+        return next;
+        return;
+      end if;
+      purged := cardinality(gone);
+
+      delete from usage_payloads p using unnest(gone) g
+      where p.created_time = g.created_time and p.request_id = g.request_id;
+      delete from usage_keys k using unnest(gone) g
+      where k.request_id = g.request_id and g.updated_time < keys_cutoff;
+      update usage_keys k set last_told_time = g.updated_time, fingerprint = g.fingerprint
+      from unnest(gone) g
+      where k.request_id = g.request_id and g.updated_time >= keys_cutoff;
+
+      select array_agg(row(c.budget_id, c.period_start, c.amount)::budget_charge) into charges
+      from unnest(gone) g, jsonb_to_recordset(g.charges) as c (
+        budget_id text, period_start timestamptz, amount bigint);
+      perform post_purged(movements, charges);
+      return next;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.record_usage(batch json, charges json, holds json, payloads json, lane smallint)
  RETURNS json
  LANGUAGE plpgsql
@@ -910,6 +1091,8 @@ alter table provider_keys add constraint provider_keys_pkey PRIMARY KEY (provide
 alter table providers add constraint providers_pkey PRIMARY KEY (provider);
 alter table providers add constraint providers_billing_type_check CHECK ((billing_type = ANY (ARRAY['PAY_AS_YOU_GO'::text, 'MONTHLY_QUOTA'::text, 'FREE_TIER'::text])));
 alter table providers add constraint providers_failed_request_billing_check CHECK ((failed_request_billing = ANY (ARRAY['USAGE'::text, 'NONE'::text, 'PROMPT_ONLY'::text])));
+alter table purges add constraint purges_pkey PRIMARY KEY (purge_id);
+alter table purges add constraint purges_trigger_check CHECK ((trigger = ANY (ARRAY['SCHEDULE'::text, 'CALL'::text])));
 alter table reservation_outcomes add constraint reservation_outcomes_pkey PRIMARY KEY (reservation_id);
 alter table reservation_outcomes add constraint reservation_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['SETTLED'::text, 'RELEASED'::text])));
 alter table retired_budgets add constraint retired_budgets_pkey PRIMARY KEY (budget_id);
@@ -937,10 +1120,18 @@ CREATE INDEX budget_adjustments_period ON public.budget_adjustments USING btree 
 CREATE INDEX budget_leases_expire_time ON public.budget_leases USING btree (expire_time);
 CREATE INDEX budgets_subject ON public.budgets USING btree (scope, subject);
 CREATE INDEX reservation_outcomes_expire_time ON public.reservation_outcomes USING btree (expire_time);
+CREATE INDEX usage_keys_purged ON public.usage_keys USING btree (last_told_time) WHERE (last_told_time IS NOT NULL);
+CREATE INDEX usage_payloads_bodies ON ONLY public.usage_payloads USING btree (created_time, request_id) WHERE ((request_body IS NOT NULL) OR (response_body IS NOT NULL));
 CREATE INDEX usage_records_active ON ONLY public.usage_records USING btree (updated_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
-CREATE INDEX usage_records_active_user ON ONLY public.usage_records USING btree (user_id, created_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
 CREATE INDEX usage_records_api_key ON ONLY public.usage_records USING btree (api_key_id, created_time);
 CREATE INDEX usage_records_user ON ONLY public.usage_records USING btree (user_id, created_time);
+
+-- copies
+
+create schema tally_purged;
+create table tally_purged.budget_periods (like budget_periods including all);
+create table tally_purged.subject_totals (like subject_totals including all);
+create table tally_purged.usage_rollups (like usage_rollups including all);
 
 -- triggers
 

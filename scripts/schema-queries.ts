@@ -93,6 +93,19 @@ export const SCHEMA_QUERIES: Readonly<Record<string, string>> = {
       and not exists (select from pg_constraint n where n.conindid = i.indexrelid)
     order by c.relname collate "C", x.relname collate "C"`,
 
+  // Copies of tables above, under the same names in a schema of their own.
+  copies: `
+    select definition from (
+      select '' as name, format('create schema %I;', n.nspname) as definition
+      from pg_namespace n where n.nspname = 'tally_purged'
+      union all
+      select c.relname, format('create table tally_purged.%I (like %I including all);',
+        c.relname, c.relname)
+      from pg_class c
+      where c.relnamespace = 'tally_purged'::regnamespace and c.relkind = 'r'
+    ) copies
+    order by name collate "C"`,
+
   triggers: `
     select pg_get_triggerdef(t.oid) || ';' as definition
     from pg_trigger t join pg_class c on c.oid = t.tgrelid

@@ -32,6 +32,9 @@ import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
 import { selectPayload } from "./usage/privacy.js";
 import { createRecorder } from "./usage/recorder.js";
+import { createUsagePurger, retentionLimitsOf } from "./usage/retention/retention.js";
+import { createRetentionSchedule } from "./usage/retention/retention-schedule.js";
+import { createRetentionStore } from "./usage/retention/retention-store.js";
 import { createUsageService } from "./usage/service.js";
 import { createUsageStore } from "./usage/usage-store.js";
 import { readVersion } from "./version.js";
@@ -75,7 +78,7 @@ export function createApp(config: Config, { logger }: { readonly logger: Logger 
       const catalog = await startCatalog(context, stops);
       const quota = await startQuota(context, catalog, stops);
       const usage = await startUsage(context, catalog, quota, stops);
-      const operations = createOperations(context);
+      const operations = startOperations(context, catalog, stops);
       const services = [usage, quota.service, catalog.service, operations];
       return await startServer(context, services, stops);
     } catch (error) {
@@ -139,7 +142,6 @@ async function startUsage(
   const partitions = createPartitionKeeper(store);
   await partitions.start(nowUs());
   const unpriced = createWarnLimiter({ nowMs: () => performance.now() });
-  const namelessStreams = createWarnLimiter({ nowMs: () => performance.now() });
   const recorder = createRecorder({
     ...config.recorder,
     store,
@@ -163,10 +165,6 @@ async function startUsage(
     nowUs,
     makeRequestId: () => uuidV7(),
     decodeReservation: (id, field) => decodeReservation(codec, id, field),
-    onNamelessStream({ requestId, userId, model }) {
-      if (!namelessStreams.shouldWarn(userId)) return;
-      logger.warn({ usageRequestId: requestId, userId, model }, "streaming without a provider");
-    },
     selectPayload: (payload) => selectPayload(payload, directory.settings),
     priceVersion: (version) => priceVersions.find(version),
     itemViolations: (request, path, further) =>
@@ -174,8 +172,20 @@ async function startUsage(
   });
 }
 
-function createOperations({ storage, replicaId }: AppContext): ServiceImplementation {
+function startOperations(
+  { storage, replicaId, logger }: AppContext,
+  { directory }: Catalog,
+  stops: Stop[],
+): ServiceImplementation {
+  const purger = createUsagePurger(createRetentionStore(storage.database));
+  const retentionLimits = () => retentionLimitsOf(directory.settings);
+  const schedule = createRetentionSchedule({ purger, limits: retentionLimits, logger });
+  stops.push(() => schedule.stop());
+  schedule.start();
   return createOperationsService({
+    purger,
+    retentionLimits,
+    nowMs: () => performance.now(),
     verifier: createLedgerVerifier(createVerifyStore(storage.database)),
     store: createServerInfoStore(storage.database),
     info: {

@@ -3,6 +3,7 @@ import { readVersion } from "../version.js";
 import { registerCatalogCommands } from "./catalog.js";
 import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
+import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
 import { registerServeCommand } from "./serve.js";
 import { registerVerifyCommand } from "./verify.js";
@@ -19,6 +20,7 @@ export function createProgram(): Command {
   registerReplayCommand(program);
   registerCatalogCommands(program);
   registerVerifyCommand(program);
+  registerPurgeCommand(program);
   registerMigrateCommand(program);
   return program;
 }

@@ -60,6 +60,7 @@ interface ErrorFields {
   readonly code?: unknown;
   readonly syscall?: unknown;
   readonly errors?: unknown;
+  readonly constraint?: unknown;
 }
 
 function fieldsOf(error: unknown): ErrorFields {
@@ -90,6 +91,14 @@ export function isUnavailable(error: unknown): boolean {
     return /^[0-9A-Z]{5}$/.test(code) && code.startsWith(CONNECTION_EXCEPTION_CLASS);
   }
   return typeof message === "string" && UNAVAILABLE_MESSAGE.test(message);
+}
+
+/**
+ * True when a row has no partition to go to. PostgreSQL gives it the code of a check that fails,
+ * but names no constraint.
+ */
+export function isMissingPartition(error: unknown): boolean {
+  return errorCode(error) === "23514" && fieldsOf(error).constraint === undefined;
 }
 
 /**

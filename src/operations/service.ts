@@ -1,6 +1,9 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Operations } from "../../gen/tally/v1/operations_pb.js";
+import { Operations, type PurgeUsageResponseSchema } from "../../gen/tally/v1/operations_pb.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
+import type { PurgeProgress, RetentionLimits, UsagePurger } from "../usage/retention/retention.js";
+import { everySoOften } from "./progress.js";
 import type { ServerInfoStore } from "./server-info-store.js";
 import type { LedgerVerifier } from "./verify.js";
 
@@ -21,16 +24,30 @@ export interface OperationsServiceParts {
   readonly verifier: LedgerVerifier;
   readonly store: ServerInfoStore;
   readonly info: ServerInfo;
+  readonly purger: UsagePurger;
+  /** How long things are kept by the settings of now. */
+  readonly retentionLimits: () => RetentionLimits;
+  /** Milliseconds of a clock that never jumps. */
+  readonly nowMs: () => number;
 }
 
 const DEFAULT_MAX_DRIFTS = 100;
+const DEFAULT_DAYS_TO_KEEP = 90;
+const DEFAULT_PURGE_BATCH_SIZE = 1_000;
+
+/** Between two messages of progress. */
+const PROGRESS_INTERVAL_MS = 1_000;
 
 /** Makes the Operations service. */
 export function createOperationsService({
   verifier,
   store,
   info,
+  purger,
+  retentionLimits,
+  nowMs,
 }: OperationsServiceParts): ServiceImplementation<typeof Operations> {
+  const pace = { intervalMs: PROGRESS_INTERVAL_MS, nowMs };
   return implement(Operations, {
     async verifyLedger({ maxDrifts }, context) {
       const { totalCostNanoUsd, snapshotTimeMs, drifts, ...counts } = await verifier.verify({
@@ -44,6 +61,15 @@ export function createOperationsService({
         snapshotTime: timestampFromMs(snapshotTimeMs),
       };
     },
+    async *purgeUsage({ daysToKeep, batchSize }, { signal }) {
+      const steps = purger.purge({
+        trigger: "CALL",
+        limits: { ...retentionLimits(), recordDays: daysToKeep || DEFAULT_DAYS_TO_KEEP },
+        batchSize: batchSize || DEFAULT_PURGE_BATCH_SIZE,
+        signal,
+      });
+      for await (const step of everySoOften(steps, pace)) yield toProtoPurge(step);
+    },
     async getServerInfo() {
       return {
         version: info.version,
@@ -54,4 +80,17 @@ export function createOperationsService({
       };
     },
   });
+}
+
+function toProtoPurge(progress: PurgeProgress): MessageInitShape<typeof PurgeUsageResponseSchema> {
+  const { isDone, recordsCutoffMs, ...counts } = progress;
+  return {
+    records: BigInt(counts.records),
+    bodies: BigInt(counts.bodies),
+    headers: BigInt(counts.headers),
+    keys: BigInt(counts.keys),
+    partitions: BigInt(counts.partitions),
+    done: isDone,
+    ...(recordsCutoffMs !== undefined && { cutoffTime: timestampFromMs(recordsCutoffMs) }),
+  };
 }

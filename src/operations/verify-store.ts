@@ -36,7 +36,9 @@ export interface LedgerCounts {
   readonly rollups: bigint;
   /** Rows, each slot by itself. */
   readonly subjectTotals: bigint;
-  /** List cost of all finished records. A sum of bigint may pass 64 bits. */
+  /** Finished records that are gone, whose sums are kept. */
+  readonly purgedRecords: bigint;
+  /** List cost of all finished records, purged ones included. A sum of bigint may pass 64 bits. */
   readonly totalCostNanoUsd: bigint;
   /** The moment of the snapshot, milliseconds since 1970. */
   readonly snapshotTimeMs: number;
@@ -86,9 +88,10 @@ const SESSION_SETTINGS = `
   set local datestyle = 'ISO';
   set local jit = off`;
 
-/** Unfinished records cost nothing. */
+/** Unfinished records cost nothing. Of purged ones, the days over all users are read. */
 const COUNTS = `
-  select now() as snapshot_time, r.records, r.total_cost,
+  select now() as snapshot_time, r.records, p.records as purged_records,
+    r.total_cost + p.total_cost as total_cost,
     (select count(*) from budget_periods) as budget_periods,
     (select count(*) from usage_rollups) as rollups,
     (select count(*) from subject_totals) as subject_totals
@@ -97,7 +100,13 @@ const COUNTS = `
       coalesce(sum(cost_input) + sum(cost_output) + sum(cost_cache_creation)
         + sum(cost_cache_read) + sum(cost_request), 0) as total_cost
     from usage_records
-  ) r`;
+  ) r, (
+    select coalesce(sum(requests), 0)::bigint as records,
+      coalesce(sum(cost_input) + sum(cost_output) + sum(cost_cache_creation)
+        + sum(cost_cache_read) + sum(cost_request), 0) as total_cost
+    from tally_purged.usage_rollups
+    where grain = 4
+  ) p`;
 
 async function countRows(trx: Knex.Transaction): Promise<LedgerCounts> {
   const { rows } = await trx.raw(COUNTS);
@@ -106,6 +115,7 @@ async function countRows(trx: Knex.Transaction): Promise<LedgerCounts> {
     budgetPeriods: rows[0].budget_periods,
     rollups: rows[0].rollups,
     subjectTotals: rows[0].subject_totals,
+    purgedRecords: rows[0].purged_records,
     totalCostNanoUsd: BigInt(rows[0].total_cost),
     snapshotTimeMs: rows[0].snapshot_time.getTime(),
   };

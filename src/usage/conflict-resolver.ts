@@ -2,28 +2,32 @@ import { isUnavailable } from "../database/errors.js";
 import { type RetryOptions, withRetry } from "../database/retry.js";
 import { DomainError } from "../errors.js";
 import type { CommitterParts, Finish } from "./committer-parts.js";
-import { decideConflict, type RecordOutcome, recordNotFound } from "./conflict.js";
-import { type Draft, draftRecord, type RecordDraft, reservationsOf } from "./draft.js";
+import { assertReplayOfPurged, decideConflict, type RecordOutcome } from "./conflict.js";
+import { createTimesOf, type Draft, draftRecord, reservationsOf } from "./draft.js";
 import { NO_OVERAGES, overagesOf, resultOf } from "./overage.js";
-import { type AmendEntry, requestIdOf } from "./record-request.js";
 import type { UsageRecord } from "./usage-record.js";
 import type { UsageReplacement } from "./usage-store.js";
 
-/** An entry that is decided by the record that is there: whose id is taken, or that amends it. */
-export type Candidate = RecordDraft | { readonly entry: AmendEntry };
-
-/** Decides what becomes of such entries, and writes it. */
+/** Decides what becomes of entries whose id is taken, and writes it. */
 export interface ConflictResolver {
   /** Never throws: every entry hears its own end. */
-  resolve(candidates: readonly Candidate[], lane: number, finish: Finish): Promise<void>;
+  resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void>;
 }
 
 /** An entry that replaces the record that is there. */
 interface Replacement extends Draft {
-  readonly candidate: Candidate;
   readonly write: UsageReplacement;
   readonly outcome: Exclude<RecordOutcome, "CREATED" | "REPLAYED">;
 }
+
+/** What there is of the ids that are taken. */
+interface Known {
+  readonly records: ReadonlyMap<string, UsageRecord>;
+  /** Fingerprints of records that retention has removed. */
+  readonly purged: ReadonlyMap<string, string | null>;
+}
+
+const NONE_PURGED: Known["purged"] = new Map();
 
 /** A record moved between our reading and our writing: to be decided anew. */
 class RecordMovedError extends DomainError {
@@ -47,17 +51,13 @@ const DECISIONS: RetryOptions = {
 export function createConflictResolver(parts: CommitterParts): ConflictResolver {
   const { store, partitions } = parts;
 
-  async function resolve(
-    candidates: readonly Candidate[],
-    lane: number,
-    finish: Finish,
-  ): Promise<void> {
-    let open = candidates;
+  async function resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void> {
+    let open = drafts;
     try {
       await withRetry(async () => {
         // What has heard its end must not hear another one, should the replacing fail.
         const replacements = decideAll(open, await readAll(open), finish);
-        open = replacements.map(({ candidate }) => candidate);
+        open = replacements;
         open = await replace(replacements, lane, finish);
         if (open.length > 0) throw new RecordMovedError();
       }, DECISIONS);
@@ -68,85 +68,61 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
 
   /** One bad record must not fail the others. */
   async function failOrSplit(
-    candidates: readonly Candidate[],
+    drafts: readonly Draft[],
     lane: number,
     finish: Finish,
     error: unknown,
   ): Promise<void> {
-    const isSplitting = candidates.length > 1 && !(error instanceof RecordMovedError);
+    const isSplitting = drafts.length > 1 && !(error instanceof RecordMovedError);
     if (!isSplitting || isUnavailable(error)) {
-      for (const { entry } of candidates) finish(entry, { error });
+      for (const { entry } of drafts) finish(entry, { error });
       return;
     }
-    for (const candidate of candidates) await resolve([candidate], lane, finish);
+    for (const draft of drafts) await resolve([draft], lane, finish);
   }
 
-  async function readAll(
-    candidates: readonly Candidate[],
-  ): Promise<ReadonlyMap<string, UsageRecord>> {
-    const records = await store.read(candidates.map(({ entry }) => requestIdOf(entry)));
-    return new Map(records.map((record) => [record.requestId, record]));
+  async function readAll(drafts: readonly Draft[]): Promise<Known> {
+    const ids = drafts.map(({ write }) => write.record.requestId);
+    const records = new Map(
+      (await store.read(ids)).map((record) => [record.requestId, record] as const),
+    );
+    const missing = ids.filter((id) => !records.has(id));
+    const purged = missing.length === 0 ? NONE_PURGED : await store.readPurged(missing);
+    return { records, purged };
   }
 
-  function decideAll(
-    candidates: readonly Candidate[],
-    records: ReadonlyMap<string, UsageRecord>,
-    finish: Finish,
-  ): Replacement[] {
+  function decideAll(drafts: readonly Draft[], known: Known, finish: Finish): Replacement[] {
     const replacements: Replacement[] = [];
-    for (const candidate of candidates) {
+    for (const draft of drafts) {
       try {
-        const existing = records.get(requestIdOf(candidate.entry));
-        const replacement =
-          "write" in candidate
-            ? decideRecord(candidate, existing, finish)
-            : decideAmendment(candidate.entry, existing, finish);
-        if (replacement) replacements.push({ ...replacement, candidate });
+        const replacement = decide(draft, known, finish);
+        if (replacement) replacements.push(replacement);
       } catch (error) {
-        finish(candidate.entry, { error });
+        finish(draft.entry, { error });
       }
     }
     return replacements;
   }
 
-  function decideAmendment(
-    entry: AmendEntry,
-    existing: UsageRecord | undefined,
+  function decide(
+    { entry, write }: Draft,
+    { records, purged }: Known,
     finish: Finish,
-  ): Omit<Replacement, "candidate"> | undefined {
-    if (!existing) throw recordNotFound(entry.requestId);
-    const amendment = entry.amend(existing);
-    if (!amendment) {
-      finish(entry, { result: resultOf(existing, "REPLAYED", NO_OVERAGES) });
-      return undefined;
-    }
-    const nothingElse = { payload: undefined, reservation: undefined };
-    const write = draftRecord(parts, { ...amendment, ...nothingElse, existing, isAmendment: true });
-    return {
-      entry,
-      write: { ...write, expectedVersion: existing.version },
-      outcome: "COMPLETED",
-    };
-  }
-
-  function decideRecord(
-    { entry, write }: RecordDraft,
-    existing: UsageRecord | undefined,
-    finish: Finish,
-  ): Omit<Replacement, "candidate"> | undefined {
+  ): Replacement | undefined {
+    const { status, fingerprint, requestId } = write.record;
+    const existing = records.get(requestId);
     if (!existing) {
-      // The key is there without its record, which retention has removed: it was counted then.
+      assertReplayOfPurged(requestId, fingerprint, purged);
       finish(entry, { result: resultOf(write.record, "REPLAYED", NO_OVERAGES) });
       return undefined;
     }
-    const { status, fingerprint, requestId } = write.record;
     const { conflictPolicy } = entry;
     const outcome = decideConflict(existing, { requestId, status, fingerprint, conflictPolicy });
     if (outcome === "REPLAYED") {
       finish(entry, { result: resultOf(existing, outcome, NO_OVERAGES) });
       return undefined;
     }
-    const replacement = draftRecord(parts, { ...entry, existing });
+    const replacement = draftRecord(parts, entry, existing);
     return { entry, write: { ...replacement, expectedVersion: existing.version }, outcome };
   }
 
@@ -155,12 +131,13 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     replacements: readonly Replacement[],
     lane: number,
     finish: Finish,
-  ): Promise<readonly Candidate[]> {
+  ): Promise<readonly Draft[]> {
     if (replacements.length === 0) return [];
-    await partitions.ensure(replacements.map(({ write }) => write.record.createTimeUs));
-    const answer = await store.replace(
-      replacements.map(({ write }) => write),
-      lane,
+    const answer = await partitions.during(createTimesOf(replacements), () =>
+      store.replace(
+        replacements.map(({ write }) => write),
+        lane,
+      ),
     );
     const moved = new Set(answer.existing);
     const written = replacements.filter(({ write }) => !moved.has(write.record.requestId));
@@ -169,9 +146,7 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     for (const { entry, write, outcome } of written) {
       finish(entry, { result: resultOf(write.record, outcome, overages) });
     }
-    return replacements
-      .filter(({ write }) => moved.has(write.record.requestId))
-      .map(({ candidate }) => candidate);
+    return replacements.filter(({ write }) => moved.has(write.record.requestId));
   }
 
   return { resolve };

@@ -58,6 +58,11 @@ export interface UsageStore {
   replace(replacements: readonly UsageReplacement[], lane: number): Promise<PostAnswer>;
   /** The records with these ids, in no order; unknown ids are left out. */
   read(requestIds: readonly string[]): Promise<UsageRecord[]>;
+  /**
+   * What requests last said whose record retention has removed: fingerprints by id. Null: somebody
+   * else has removed the record. Ids that are not known at all are left out.
+   */
+  readPurged(requestIds: readonly string[]): Promise<ReadonlyMap<string, string | null>>;
   /** Headers and bodies as they are stored, or undefined. */
   readPayload(requestId: string): Promise<UsagePayload | undefined>;
   /** Makes the month's partitions, if they are missing. `month` is its first day, "2026-11-01". */
@@ -98,6 +103,11 @@ export function createUsageStore(database: Database): UsageStore {
       const { rows } = await withRetry(() => knex.raw(READ_RECORDS, [requestIds as string[]]));
       return (rows as RecordRow[]).map(fromRecordRow);
     },
+    async readPurged(requestIds) {
+      const { rows } = await withRetry(() => knex.raw(READ_PURGED, [requestIds as string[]]));
+      const purged = rows as { request_id: string; fingerprint: string | null }[];
+      return new Map(purged.map(({ request_id, fingerprint }) => [request_id, fingerprint]));
+    },
     async readPayload(requestId) {
       const { rows } = await withRetry(() => knex.raw(READ_PAYLOAD, [requestId]));
       return rows[0] === undefined ? undefined : fromPayloadRow(rows[0] as PayloadRow);
@@ -121,6 +131,8 @@ const READ_RECORDS = `
   from usage_keys k
   join usage_records r on r.created_time = k.created_time and r.request_id = k.request_id
   where k.request_id = any(?)`;
+
+const READ_PURGED = "select request_id, fingerprint from usage_keys where request_id = any(?)";
 
 const READ_PAYLOAD = `
   select p.* from usage_keys k

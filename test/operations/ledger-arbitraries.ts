@@ -139,8 +139,6 @@ function toContent(
     billingNote: "NONE",
     unknownSubjects: [],
     reservationId: "",
-    openReservation: undefined,
-    isSwept: false,
     fingerprint: "",
     updateTimeUs: rest.createTimeUs,
     finishTimeUs: isFinal ? rest.createTimeUs : undefined,

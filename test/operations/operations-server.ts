@@ -2,6 +2,8 @@ import { createServerInfoStore } from "../../src/operations/server-info-store.js
 import { createOperationsService } from "../../src/operations/service.js";
 import { createLedgerVerifier } from "../../src/operations/verify.js";
 import { createVerifyStore } from "../../src/operations/verify-store.js";
+import { createUsagePurger } from "../../src/usage/retention/retention.js";
+import { createRetentionStore } from "../../src/usage/retention/retention-store.js";
 import { startTestServer, type TestServer } from "../server/test-server.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 
@@ -27,6 +29,9 @@ export async function startOperationsServer(): Promise<OperationsServer> {
     verifier: createLedgerVerifier(createVerifyStore(database)),
     store: createServerInfoStore(database),
     info: SERVER_INFO,
+    purger: createUsagePurger(createRetentionStore(database)),
+    retentionLimits: () => ({ bodyDays: 7, headerDays: 90, recordDays: 365, keyDays: 35 }),
+    nowMs: () => performance.now(),
   });
   const server = await startTestServer({ services: [operations] });
   return {

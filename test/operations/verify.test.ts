@@ -51,6 +51,7 @@ describe("createLedgerVerifier", () => {
       budgetPeriods: 0n,
       rollups: 0n,
       subjectTotals: 0n,
+      purgedRecords: 0n,
       totalCostNanoUsd: 0n,
       driftCount: 0n,
       drifts: [],

@@ -1,16 +1,21 @@
 import { IS_FINISHED, type LedgerCheck } from "./ledger-check.js";
 
-/** What a period has spent is what the finished records charged to it. */
+/** What a period has spent is what the finished records charged to it, purged ones included. */
 export const budgetSpent: LedgerCheck = {
   name: "budget_spent",
   sql: `
     with recomputed as (
-      select c.budget_id, c.period_start, sum(c.amount) as spent
-      from usage_records r
-      cross join lateral jsonb_to_recordset(r.charges) as c (
-        budget_id text, period_start timestamptz, amount numeric)
-      where r.${IS_FINISHED}
-      group by c.budget_id, c.period_start
+      select budget_id, period_start, sum(amount) as spent
+      from (
+        select c.budget_id, c.period_start, c.amount
+        from usage_records r
+        cross join lateral jsonb_to_recordset(r.charges) as c (
+          budget_id text, period_start timestamptz, amount numeric)
+        where r.${IS_FINISHED}
+        union all
+        select budget_id, period_start, spent from tally_purged.budget_periods
+      ) charges
+      group by budget_id, period_start
     )
     select budget_id || ' from ' || period_start as subject, 'spent' as figure,
       coalesce(p.spent, 0)::text as stored, coalesce(n.spent, 0)::text as recomputed

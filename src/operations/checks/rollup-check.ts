@@ -30,9 +30,10 @@ function each(toSql: (name: string) => string, separator = ", "): string {
 
 const KEY = "user_id, bucket_time, api_key_id, provider, model, api_format";
 
-/** The rows of one grain, all slots. */
+/** The rows of one grain, all slots, less what they hold of purged records. */
 function storedRows(grain: number): string {
-  return `select ${KEY}, ${each((name) => name)} from usage_rollups where grain = ${grain}`;
+  return `select ${KEY}, ${each((name) => name)} from usage_rollups where grain = ${grain}
+    union all ${negatedRows("tally_purged.usage_rollups", {})} where grain = ${grain}`;
 }
 
 /** The same columns of another relation, negated; `user`, `time` and `apiKey` are its buckets. */

@@ -2,7 +2,8 @@ import { IS_FINISHED, type LedgerCheck } from "./ledger-check.js";
 
 /**
  * Lifetime sums of users, API keys, providers and models, over all slots. last_used_time must
- * not lie before the last record; a revision that moves the last record back leaves it.
+ * not lie before the last record; a revision that moves the last record back leaves it. The books
+ * of purged records are added to the records.
  *
  * Records are first added up by all four subjects together, of which there are far fewer than
  * records. Sums stay in bigint, as they do where they are posted.
@@ -23,14 +24,19 @@ export const subjectTotals: LedgerCheck = {
       where ${IS_FINISHED}
       group by user_id, api_key_id, provider, model
     ), recomputed as (
-      select s.kind, s.id, sum(g.requests) as requests, sum(g.tokens) as tokens,
-        sum(g.cost) as cost, sum(g.actual_cost) as actual_cost,
-        max(g.last_used_time) as last_used_time
-      from grouped g
-      cross join lateral (values
-        (1, g.user_id), (2, g.api_key_id), (3, g.provider), (4, g.model)) s (kind, id)
-      where s.id <> ''
-      group by s.kind, s.id
+      select kind, id, sum(requests) as requests, sum(tokens) as tokens, sum(cost) as cost,
+        sum(actual_cost) as actual_cost, max(last_used_time) as last_used_time
+      from (
+        select s.kind, s.id, g.requests, g.tokens, g.cost, g.actual_cost, g.last_used_time
+        from grouped g
+        cross join lateral (values
+          (1, g.user_id), (2, g.api_key_id), (3, g.provider), (4, g.model)) s (kind, id)
+        where s.id <> ''
+        union all
+        select kind, id, requests, tokens, cost, actual_cost, last_used_time
+        from tally_purged.subject_totals
+      ) figures
+      group by kind, id
     ), stored as (
       select kind::integer as kind, id, sum(requests) as requests, sum(tokens) as tokens,
         sum(cost) as cost, sum(actual_cost) as actual_cost, max(last_used_time) as last_used_time
