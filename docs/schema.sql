@@ -254,7 +254,9 @@ create table usage_records (
   charges jsonb,
   reservation_id text,
   tags jsonb,
-  metadata jsonb
+  metadata jsonb,
+  open_reservation jsonb,
+  swept boolean
 ) partition by RANGE (created_time);
 
 create table usage_rollups (
@@ -1123,6 +1125,7 @@ CREATE INDEX reservation_outcomes_expire_time ON public.reservation_outcomes USI
 CREATE INDEX usage_keys_purged ON public.usage_keys USING btree (last_told_time) WHERE (last_told_time IS NOT NULL);
 CREATE INDEX usage_payloads_bodies ON ONLY public.usage_payloads USING btree (created_time, request_id) WHERE ((request_body IS NOT NULL) OR (response_body IS NOT NULL));
 CREATE INDEX usage_records_active ON ONLY public.usage_records USING btree (updated_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
+CREATE INDEX usage_records_active_user ON ONLY public.usage_records USING btree (user_id, created_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
 CREATE INDEX usage_records_api_key ON ONLY public.usage_records USING btree (api_key_id, created_time);
 CREATE INDEX usage_records_user ON ONLY public.usage_records USING btree (user_id, created_time);
 

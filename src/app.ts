@@ -142,6 +142,7 @@ async function startUsage(
   const partitions = createPartitionKeeper(store);
   await partitions.start(nowUs());
   const unpriced = createWarnLimiter({ nowMs: () => performance.now() });
+  const namelessStreams = createWarnLimiter({ nowMs: () => performance.now() });
   const recorder = createRecorder({
     ...config.recorder,
     store,
@@ -165,6 +166,10 @@ async function startUsage(
     nowUs,
     makeRequestId: () => uuidV7(),
     decodeReservation: (id, field) => decodeReservation(codec, id, field),
+    onNamelessStream({ requestId, userId, model }) {
+      if (!namelessStreams.shouldWarn(userId)) return;
+      logger.warn({ usageRequestId: requestId, userId, model }, "streaming without a provider");
+    },
     selectPayload: (payload) => selectPayload(payload, directory.settings),
     priceVersion: (version) => priceVersions.find(version),
     itemViolations: (request, path, further) =>

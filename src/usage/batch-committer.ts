@@ -1,9 +1,9 @@
 import { isUnavailable } from "../database/errors.js";
 import type { CommitterParts, Finish } from "./committer-parts.js";
 import { createConflictResolver } from "./conflict-resolver.js";
-import { createTimesOf, type Draft, draftRecord, reservationsOf } from "./draft.js";
+import { createTimesOf, draftRecord, type RecordDraft, reservationsOf } from "./draft.js";
 import { overagesOf, resultOf } from "./overage.js";
-import type { Entry } from "./record-request.js";
+import { type AmendEntry, type Entry, isAmend } from "./record-request.js";
 
 /** Writes one batch of entries. */
 export interface BatchCommitter {
@@ -17,22 +17,32 @@ export function createBatchCommitter(parts: CommitterParts): BatchCommitter {
   const resolver = createConflictResolver(parts);
 
   async function commit(entries: readonly Entry[], lane: number, finish: Finish): Promise<void> {
+    const amendments = entries.filter(isAmend);
     const drafts = draftAll(parts, entries, finish);
-    if (drafts.length === 0) return;
-    try {
-      const conflicting = await create(drafts, lane, finish);
-      await resolver.resolve(conflicting, lane, finish);
-    } catch (error) {
-      await bisect(drafts, lane, finish, error);
-    }
+    const conflicting = drafts.length > 0 ? await createOrBisect(drafts, lane, finish) : [];
+    const candidates = [...conflicting, ...amendments.map(toCandidate)];
+    if (candidates.length > 0) await resolver.resolve(candidates, lane, finish);
   }
 
   /** @returns those whose id is taken. */
-  async function create(
-    drafts: readonly Draft[],
+  async function createOrBisect(
+    drafts: readonly RecordDraft[],
     lane: number,
     finish: Finish,
-  ): Promise<readonly Draft[]> {
+  ): Promise<readonly RecordDraft[]> {
+    try {
+      return await create(drafts, lane, finish);
+    } catch (error) {
+      await bisect(drafts, lane, finish, error);
+      return [];
+    }
+  }
+
+  async function create(
+    drafts: readonly RecordDraft[],
+    lane: number,
+    finish: Finish,
+  ): Promise<readonly RecordDraft[]> {
     const answer = await partitions.during(createTimesOf(drafts), () =>
       store.record(
         drafts.map(({ write }) => write),
@@ -51,7 +61,7 @@ export function createBatchCommitter(parts: CommitterParts): BatchCommitter {
 
   /** One bad row must not fail the others: halves are tried until it stands alone. */
   async function bisect(
-    drafts: readonly Draft[],
+    drafts: readonly RecordDraft[],
     lane: number,
     finish: Finish,
     error: unknown,
@@ -70,9 +80,14 @@ export function createBatchCommitter(parts: CommitterParts): BatchCommitter {
   return { commit };
 }
 
-function draftAll(parts: CommitterParts, entries: readonly Entry[], finish: Finish): Draft[] {
-  const drafts: Draft[] = [];
+function toCandidate(entry: AmendEntry) {
+  return { entry };
+}
+
+function draftAll(parts: CommitterParts, entries: readonly Entry[], finish: Finish): RecordDraft[] {
+  const drafts: RecordDraft[] = [];
   for (const entry of entries) {
+    if (isAmend(entry)) continue;
     try {
       drafts.push({ entry, write: draftRecord(parts, entry) });
     } catch (error) {

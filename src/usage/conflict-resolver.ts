@@ -2,20 +2,36 @@ import { isUnavailable } from "../database/errors.js";
 import { type RetryOptions, withRetry } from "../database/retry.js";
 import { DomainError } from "../errors.js";
 import type { CommitterParts, Finish } from "./committer-parts.js";
-import { assertReplayOfPurged, decideConflict, type RecordOutcome } from "./conflict.js";
-import { createTimesOf, type Draft, draftRecord, reservationsOf } from "./draft.js";
+import {
+  assertReplayOfPurged,
+  decideConflict,
+  type RecordOutcome,
+  recordNotFound,
+} from "./conflict.js";
+import {
+  createTimesOf,
+  type Draft,
+  draftRecord,
+  type RecordDraft,
+  reservationsOf,
+} from "./draft.js";
 import { NO_OVERAGES, overagesOf, resultOf } from "./overage.js";
+import { type AmendEntry, requestIdOf } from "./record-request.js";
 import type { UsageRecord } from "./usage-record.js";
 import type { UsageReplacement } from "./usage-store.js";
 
-/** Decides what becomes of entries whose id is taken, and writes it. */
+/** An entry that is decided by the record that is there: whose id is taken, or that amends it. */
+export type Candidate = RecordDraft | { readonly entry: AmendEntry };
+
+/** Decides what becomes of such entries, and writes it. */
 export interface ConflictResolver {
   /** Never throws: every entry hears its own end. */
-  resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void>;
+  resolve(candidates: readonly Candidate[], lane: number, finish: Finish): Promise<void>;
 }
 
 /** An entry that replaces the record that is there. */
 interface Replacement extends Draft {
+  readonly candidate: Candidate;
   readonly write: UsageReplacement;
   readonly outcome: Exclude<RecordOutcome, "CREATED" | "REPLAYED">;
 }
@@ -51,13 +67,17 @@ const DECISIONS: RetryOptions = {
 export function createConflictResolver(parts: CommitterParts): ConflictResolver {
   const { store, partitions } = parts;
 
-  async function resolve(drafts: readonly Draft[], lane: number, finish: Finish): Promise<void> {
-    let open = drafts;
+  async function resolve(
+    candidates: readonly Candidate[],
+    lane: number,
+    finish: Finish,
+  ): Promise<void> {
+    let open = candidates;
     try {
       await withRetry(async () => {
         // What has heard its end must not hear another one, should the replacing fail.
         const replacements = decideAll(open, await readAll(open), finish);
-        open = replacements;
+        open = replacements.map(({ candidate }) => candidate);
         open = await replace(replacements, lane, finish);
         if (open.length > 0) throw new RecordMovedError();
       }, DECISIONS);
@@ -68,21 +88,21 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
 
   /** One bad record must not fail the others. */
   async function failOrSplit(
-    drafts: readonly Draft[],
+    candidates: readonly Candidate[],
     lane: number,
     finish: Finish,
     error: unknown,
   ): Promise<void> {
-    const isSplitting = drafts.length > 1 && !(error instanceof RecordMovedError);
+    const isSplitting = candidates.length > 1 && !(error instanceof RecordMovedError);
     if (!isSplitting || isUnavailable(error)) {
-      for (const { entry } of drafts) finish(entry, { error });
+      for (const { entry } of candidates) finish(entry, { error });
       return;
     }
-    for (const draft of drafts) await resolve([draft], lane, finish);
+    for (const candidate of candidates) await resolve([candidate], lane, finish);
   }
 
-  async function readAll(drafts: readonly Draft[]): Promise<Known> {
-    const ids = drafts.map(({ write }) => write.record.requestId);
+  async function readAll(candidates: readonly Candidate[]): Promise<Known> {
+    const ids = candidates.map(({ entry }) => requestIdOf(entry));
     const records = new Map(
       (await store.read(ids)).map((record) => [record.requestId, record] as const),
     );
@@ -91,24 +111,52 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     return { records, purged };
   }
 
-  function decideAll(drafts: readonly Draft[], known: Known, finish: Finish): Replacement[] {
+  function decideAll(
+    candidates: readonly Candidate[],
+    known: Known,
+    finish: Finish,
+  ): Replacement[] {
     const replacements: Replacement[] = [];
-    for (const draft of drafts) {
+    for (const candidate of candidates) {
       try {
-        const replacement = decide(draft, known, finish);
-        if (replacement) replacements.push(replacement);
+        const replacement =
+          "write" in candidate
+            ? decideRecord(candidate, known, finish)
+            : decideAmendment(candidate.entry, known, finish);
+        if (replacement) replacements.push({ ...replacement, candidate });
       } catch (error) {
-        finish(draft.entry, { error });
+        finish(candidate.entry, { error });
       }
     }
     return replacements;
   }
 
-  function decide(
-    { entry, write }: Draft,
+  function decideAmendment(
+    entry: AmendEntry,
+    { records }: Known,
+    finish: Finish,
+  ): Omit<Replacement, "candidate"> | undefined {
+    const existing = records.get(entry.requestId);
+    if (!existing) throw recordNotFound(entry.requestId);
+    const amendment = entry.amend(existing);
+    if (!amendment) {
+      finish(entry, { result: resultOf(existing, "REPLAYED", NO_OVERAGES) });
+      return undefined;
+    }
+    const nothingElse = { payload: undefined, reservation: undefined };
+    const write = draftRecord(parts, { ...amendment, ...nothingElse, existing, isAmendment: true });
+    return {
+      entry,
+      write: { ...write, expectedVersion: existing.version },
+      outcome: "COMPLETED",
+    };
+  }
+
+  function decideRecord(
+    { entry, write }: RecordDraft,
     { records, purged }: Known,
     finish: Finish,
-  ): Replacement | undefined {
+  ): Omit<Replacement, "candidate"> | undefined {
     const { status, fingerprint, requestId } = write.record;
     const existing = records.get(requestId);
     if (!existing) {
@@ -122,7 +170,7 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
       finish(entry, { result: resultOf(existing, outcome, NO_OVERAGES) });
       return undefined;
     }
-    const replacement = draftRecord(parts, entry, existing);
+    const replacement = draftRecord(parts, { ...entry, existing });
     return { entry, write: { ...replacement, expectedVersion: existing.version }, outcome };
   }
 
@@ -131,7 +179,7 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     replacements: readonly Replacement[],
     lane: number,
     finish: Finish,
-  ): Promise<readonly Draft[]> {
+  ): Promise<readonly Candidate[]> {
     if (replacements.length === 0) return [];
     const answer = await partitions.during(createTimesOf(replacements), () =>
       store.replace(
@@ -146,7 +194,9 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
     for (const { entry, write, outcome } of written) {
       finish(entry, { result: resultOf(write.record, outcome, overages) });
     }
-    return replacements.filter(({ write }) => moved.has(write.record.requestId));
+    return replacements
+      .filter(({ write }) => moved.has(write.record.requestId))
+      .map(({ candidate }) => candidate);
   }
 
   return { resolve };

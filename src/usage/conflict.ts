@@ -1,8 +1,11 @@
 import { DomainError } from "../errors.js";
 import { isFinished, type UsageRecord, type UsageStatus } from "./usage-record.js";
 
-/** What to do when a finished record has the same id and other content. */
-export type ConflictPolicy = "REVISE" | "REJECT";
+/**
+ * What to do when a record has the same id and other content. START begins a request: even an
+ * unfinished record with other content is left as it is.
+ */
+export type ConflictPolicy = "REVISE" | "REJECT" | "START";
 
 /** What became of a submission. */
 export type RecordOutcome = "CREATED" | "COMPLETED" | "REVISED" | "REPLAYED";
@@ -18,6 +21,8 @@ export interface ConflictingSubmission {
 /**
  * Decides what a submission does to the record that is there under its id.
  *
+ * A request that the sweeper had failed may still be completed: nobody knew how it ended.
+ *
  * @throws DomainError USAGE_RECORD_CONFLICT when it has other content and was told to reject;
  * USAGE_STATUS_CONFLICT when it would bring a record back to an earlier status
  */
@@ -28,11 +33,13 @@ export function decideConflict(
   const isSame = existing.fingerprint === submission.fingerprint;
   if (isFinished(existing.status)) {
     if (!isFinished(submission.status)) throw statusConflict(existing, submission.status);
+    if (existing.isSwept) return "COMPLETED";
     if (isSame) return "REPLAYED";
     if (submission.conflictPolicy === "REJECT") throw contentConflict(submission.requestId);
     return "REVISED";
   }
   if (isSame) return "REPLAYED";
+  if (submission.conflictPolicy === "START") throw contentConflict(submission.requestId);
   if (existing.status === "STREAMING" && submission.status === "PENDING") {
     throw statusConflict(existing, submission.status);
   }
@@ -65,18 +72,32 @@ export function assertReplayOfPurged(
   );
 }
 
-function contentConflict(requestId: string): DomainError {
+/** No record has the id. */
+export function recordNotFound(requestId: string): DomainError {
   return new DomainError(
-    "USAGE_RECORD_CONFLICT",
-    `usage.request_id: a finished record with other content exists (was "${requestId}")`,
+    "USAGE_RECORD_NOT_FOUND",
+    `request_id: no usage record has this id (was "${requestId}")`,
     { resource: { type: "usage_record", name: requestId } },
   );
 }
 
-function statusConflict(existing: UsageRecord, status: UsageStatus): DomainError {
+function contentConflict(requestId: string): DomainError {
+  return new DomainError(
+    "USAGE_RECORD_CONFLICT",
+    `usage.request_id: a record with other content exists (was "${requestId}")`,
+    { resource: { type: "usage_record", name: requestId } },
+  );
+}
+
+/** A record would come to a status that it cannot come to from where it is. */
+export function statusConflict(
+  existing: UsageRecord,
+  status: UsageStatus,
+  field = "usage.status",
+): DomainError {
   return new DomainError(
     "USAGE_STATUS_CONFLICT",
-    `usage.status: a record that is ${existing.status} cannot become ${status}`,
+    `${field}: a record that is ${existing.status} cannot become ${status}`,
     { resource: { type: "usage_record", name: existing.requestId } },
   );
 }

@@ -1,58 +1,62 @@
 import { invalidField } from "../errors.js";
 import { CostOutOfRangeError } from "../pricing/cost-breakdown.js";
-import type { UsagePreparer } from "./prepare.js";
-import type { Entry } from "./record-request.js";
+import type { Reservation } from "../quota/reservation.js";
+import type { PrepareInput, UsagePreparer } from "./prepare.js";
+import type { Entry, RecordEntry } from "./record-request.js";
+import { toReservationRow } from "./reservation-row.js";
 import { isFinished, type UsageRecord } from "./usage-record.js";
 import type { HoldJson, UsageWrite } from "./usage-store.js";
 
-/** An entry with the record that it would become. */
+/** An entry with what it writes. */
 export interface Draft {
   readonly entry: Entry;
   readonly write: UsageWrite;
 }
 
+/** A submission with the record that it would become. */
+export interface RecordDraft extends Draft {
+  readonly entry: RecordEntry;
+}
+
+/** What drafts are made with. */
+export interface DraftParts {
+  readonly preparer: UsagePreparer;
+  readonly nowUs: () => number;
+}
+
 /**
- * What an entry would write, beside or in the place of the record that is there. It settles its
- * reservation when it finishes, but not twice.
+ * What is written for a submission or an amendment, beside or in the place of the record that is
+ * there. Whatever reservations are open for the request end when it is finished, but not twice.
  *
  * @throws DomainError for a cost that 64 bits cannot hold
  */
-export function draftRecord(
-  parts: { readonly preparer: UsagePreparer; readonly nowUs: () => number },
-  entry: Entry,
-  existing?: UsageRecord,
-): UsageWrite {
-  const record = prepare(parts, entry, existing);
-  const isSettled = existing !== undefined && isFinished(existing.status);
-  const settledUid = isSettled ? existing.reservationId : undefined;
-  const isSettling = isFinished(record.status) && entry.reservation?.uid !== settledUid;
-  return { record, holds: isSettling ? holdsOf(entry) : [], payload: entry.payload };
+export function draftRecord(parts: DraftParts, input: PrepareInput): UsageWrite {
+  const record = prepare(parts, input);
+  const ending = isFinished(record.status) ? endingWith(input) : [];
+  return { record, holds: ending.flatMap(holdsOf), payload: input.payload };
 }
 
-function prepare(
-  { preparer, nowUs }: Parameters<typeof draftRecord>[0],
-  entry: Entry,
-  existing: UsageRecord | undefined,
-): UsageRecord {
+function prepare({ preparer, nowUs }: DraftParts, input: PrepareInput): UsageRecord {
   try {
-    return preparer.prepare({ ...entry, ...(existing && { existing }) }, nowUs());
+    return preparer.prepare(input, nowUs());
   } catch (error) {
     if (!(error instanceof CostOutOfRangeError)) throw error;
-    throw invalidField("usage", entry.submission.requestId, error.message);
+    throw invalidField("usage", input.submission.requestId, error.message);
   }
 }
 
-function holdsOf({ reservation }: Entry): HoldJson[] {
-  if (!reservation) return [];
-  const expireTime = new Date(reservation.expireTimeMs).toISOString();
-  return reservation.holds.map((hold) => ({
-    reservation_id: reservation.uid,
-    expire_time: expireTime,
-    lease_id: hold.leaseId.toString(),
-    budget_id: hold.budgetId,
-    period_start: new Date(hold.periodStartMs).toISOString(),
-    held: hold.held.toString(),
-  }));
+/** The reservation that was named, unless the record has ended it before, and the one it keeps. */
+function endingWith({ reservation: named, existing }: PrepareInput): Reservation[] {
+  const kept = existing?.openReservation;
+  const isEnded = existing !== undefined && isFinished(existing.status);
+  const isNew =
+    named && named.uid !== kept?.uid && !(isEnded && named.uid === existing.reservationId);
+  return [...(kept ? [kept] : []), ...(isNew ? [named] : [])];
+}
+
+function holdsOf(reservation: Reservation): HoldJson[] {
+  const { expire_time, holds } = toReservationRow(reservation);
+  return holds.map((hold) => ({ reservation_id: reservation.uid, expire_time, ...hold }));
 }
 
 /** When the requests of records arrived, microseconds since 1970. */

@@ -13,12 +13,13 @@ import { isFailedRequest } from "../pricing/billing-note.js";
 import { normalizeTokens, type ReportedTokens, type TokenConvention } from "../pricing/tokens.js";
 import type { ConflictPolicy } from "./conflict.js";
 import { microsecondsOf } from "./time.js";
-import type {
-  JsonObject,
-  JsonValue,
-  UsagePayload,
-  UsageStatus,
-  UsageSubmission,
+import {
+  type JsonObject,
+  type JsonValue,
+  PENDING_PROVIDER,
+  type UsagePayload,
+  type UsageStatus,
+  type UsageSubmission,
 } from "./usage-record.js";
 
 const STATUSES: Readonly<Record<ProtoUsageStatus, UsageStatus | undefined>> = {
@@ -98,6 +99,18 @@ export function reportedTokensOf(input: UsageInput): ReportedTokens {
     }),
     ...(tokenConvention && { tokenConvention }),
   };
+}
+
+/** A request that begins: PENDING, and its provider "pending" unless it is known. */
+export function fromProtoStart(input: UsageInput, defaults: SubmissionDefaults): UsageSubmission {
+  const submission = fromProtoUsageInput(input, defaults);
+  const provider = submission.provider || PENDING_PROVIDER;
+  return { ...submission, status: "PENDING", provider };
+}
+
+/** Undefined for a status that was not given. */
+export function fromProtoStatus(status: ProtoUsageStatus): UsageStatus | undefined {
+  return STATUSES[status];
 }
 
 /** What to do with other content under the same id. */

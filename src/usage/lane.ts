@@ -1,4 +1,4 @@
-import type { Entry } from "./record-request.js";
+import { type Entry, isAmend } from "./record-request.js";
 
 /** One of the ways into the database that are used at the same time. */
 export interface Lane {
@@ -41,10 +41,13 @@ export function createLane(
 
 /**
  * Which of so many lanes an entry takes: always the same for one user, so that lanes do not wait for
- * each other's locks on the user's budgets, totals and rollups. FNV-1a, 32 bits.
+ * each other's locks on the user's budgets, totals and rollups. Whose record an amendment is about
+ * is not known before it is read; any lane is right, so the ids are spread. FNV-1a, 32 bits.
  */
-export function laneOf({ submission }: Pick<Entry, "submission">, lanes: number): number {
-  const text = submission.userId || submission.apiKeyId;
+export function laneOf(entry: Entry, lanes: number): number {
+  const text = isAmend(entry)
+    ? entry.requestId
+    : entry.submission.userId || entry.submission.apiKeyId;
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);

@@ -9,7 +9,9 @@ import { fingerprint } from "./fingerprint.js";
 import {
   type BudgetCharge,
   isFinished,
+  PENDING_PROVIDER,
   type UnknownSubject,
+  type UsagePayload,
   type UsageRecord,
   type UsageSubmission,
 } from "./usage-record.js";
@@ -17,9 +19,14 @@ import {
 /** What the gateway told, with what comes with it. */
 export interface PrepareInput {
   readonly submission: UsageSubmission;
+  readonly payload: UsagePayload | undefined;
   readonly reservation: Reservation | undefined;
   /** The record that this one replaces. */
   readonly existing?: UsageRecord;
+  /** Whether it is the record that is there with some of it changed, rather than told anew. */
+  readonly isAmendment?: boolean;
+  /** Whether the request is failed because nothing was heard of it. */
+  readonly isSwept?: boolean;
 }
 
 /** Makes records out of submissions: priced, and with what each charges. */
@@ -94,7 +101,7 @@ const NOTHING: readonly never[] = Object.freeze([]);
  * in garbage collection, where this takes one.
  */
 function toRecord(
-  { submission: told, reservation, existing }: PrepareInput,
+  input: PrepareInput,
   submission: UsageSubmission,
   facts: {
     readonly priced: PricedCost | undefined;
@@ -104,6 +111,8 @@ function toRecord(
   },
 ): UsageRecord {
   const { priced, nowUs } = facts;
+  const { existing } = input;
+  const reservation = input.reservation ?? existing?.openReservation;
   const isFinal = priced !== undefined;
   return {
     requestId: submission.requestId,
@@ -140,13 +149,24 @@ function toRecord(
     unknownSubjects: facts.unknownSubjects,
     charges: facts.charges,
     reservationId: reservation?.uid ?? existing?.reservationId ?? "",
+    openReservation: isFinal ? undefined : reservation,
+    isSwept: input.isSwept ?? false,
     // What was told, not what it was merged to: a retry tells the same again.
-    fingerprint: fingerprint(told),
+    fingerprint: fingerprintOf(input),
     version: (existing?.version ?? 0n) + 1n,
     revision: (existing?.revision ?? 0n) + (isFinal ? 1n : 0n),
     updateTimeUs: nowUs,
-    finishTimeUs: isFinal ? (existing?.finishTimeUs ?? nowUs) : undefined,
+    finishTimeUs: isFinal ? (finishTimeOf(existing) ?? nowUs) : undefined,
   };
+}
+
+function fingerprintOf({ submission, existing, isAmendment }: PrepareInput): string {
+  return isAmendment && existing ? existing.fingerprint : fingerprint(submission);
+}
+
+/** The sweeper's time was a guess; the one of the completion is better. */
+function finishTimeOf(existing: UsageRecord | undefined): number | undefined {
+  return existing?.isSwept ? undefined : existing?.finishTimeUs;
 }
 
 /** Unset values never erase, and a record keeps its arrival unless another one is told. */
@@ -164,7 +184,8 @@ function merge(told: UsageSubmission, existing: UsageRecord | undefined): UsageS
  * period that the record was charged in before, unless it tells of another time of arrival.
  */
 function periodOverrides({ submission, reservation, existing }: PrepareInput): PeriodOverrides {
-  if (reservation) return reservation.holds;
+  const held = reservation ?? existing?.openReservation;
+  if (held) return held.holds;
   if (!existing) return NOTHING;
   const isMoved = submission.isCreateTimeGiven && submission.createTimeUs !== existing.createTimeUs;
   return isMoved ? NOTHING : existing.charges;
@@ -181,7 +202,8 @@ function unknownSubjects(
   if (record.apiKeyId !== "" && !directory.apiKey(record.apiKeyId)) unknown.push("API_KEY");
   const isPricedProvider = priced?.priceVersion?.provider === record.provider;
   const isProviderKnown = isPricedProvider || directory.provider(record.provider) !== undefined;
-  if (record.provider !== "" && !isProviderKnown) unknown.push("PROVIDER");
+  const isProviderNamed = record.provider !== "" && record.provider !== PENDING_PROVIDER;
+  if (isProviderNamed && !isProviderKnown) unknown.push("PROVIDER");
   const isModelKnown = priced?.priceVersion || directory.model(record.model);
   if (!isModelKnown) unknown.push("MODEL");
   return unknown;

@@ -13,6 +13,28 @@ export interface RecordRequest {
   readonly throwIfOver?: () => void;
 }
 
+/** What becomes of a record that is there. */
+export interface Amendment {
+  /** What is told of the request from now on. */
+  readonly submission: UsageSubmission;
+  /** Whether it is failed because nothing was heard of it. */
+  readonly isSwept: boolean;
+}
+
+/** One record to amend by what it is when its turn comes. */
+export interface AmendRequest {
+  readonly requestId: string;
+  /**
+   * Decides on the record as it is, once more when it moved meanwhile; so it must only decide.
+   *
+   * @returns undefined to leave it as it is
+   * @throws DomainError when that is not allowed
+   */
+  readonly amend: (existing: UsageRecord) => Amendment | undefined;
+  /** As {@link RecordRequest.throwIfOver}. */
+  readonly throwIfOver?: () => void;
+}
+
 /** A budget that a record charged and that is above its limit now. */
 export interface Overage {
   readonly budgetId: string;
@@ -20,17 +42,36 @@ export interface Overage {
   readonly amount: bigint;
 }
 
-/** What became of a submission; it is on disk. */
+/** What became of a submission; it is on disk. An amendment COMPLETED, or REPLAYED what was there. */
 export interface RecordResult {
   readonly record: UsageRecord;
   readonly outcome: RecordOutcome;
   readonly overages: readonly Overage[];
 }
 
-/** A submission on its way, with the one who waits for it. */
-export interface Entry extends RecordRequest {
+/** The one who waits for an entry. */
+interface Waiter {
   readonly resolve: (result: RecordResult) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** A submission on its way. */
+export interface RecordEntry extends RecordRequest, Waiter {}
+
+/** An amendment on its way. */
+export interface AmendEntry extends AmendRequest, Waiter {}
+
+/** What a recorder writes, with the one who waits for it. */
+export type Entry = RecordEntry | AmendEntry;
+
+/** Whether an entry amends a record that is there. */
+export function isAmend(entry: Entry): entry is AmendEntry {
+  return "amend" in entry;
+}
+
+/** The record that an entry is about. */
+export function requestIdOf(entry: Entry): string {
+  return isAmend(entry) ? entry.requestId : entry.submission.requestId;
 }
 
 /** How an entry ended. */

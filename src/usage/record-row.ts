@@ -1,6 +1,7 @@
 import type { BillingNote } from "../pricing/billing-note.js";
 import { type CostBreakdown, sumParts } from "../pricing/cost-breakdown.js";
 import type { CacheCreation, TokenConvention } from "../pricing/tokens.js";
+import { fromReservationRow, type ReservationRow, toReservationRow } from "./reservation-row.js";
 import { formatMicroseconds } from "./time.js";
 import type {
   BudgetCharge,
@@ -68,6 +69,8 @@ export interface RecordRow {
   readonly exclude_from_budgets: boolean;
   readonly charges: readonly ChargeRow[] | null;
   readonly reservation_id: string | null;
+  readonly open_reservation: ReservationRow | null;
+  readonly swept: boolean | null;
   readonly tags: Record<string, string> | null;
   readonly metadata: JsonObject | null;
 }
@@ -111,6 +114,8 @@ export function fromRecordRow(row: RecordRow): UsageRecord {
     unknownSubjects: row.unknown_subjects ?? [],
     charges: (row.charges ?? []).map(fromChargeRow),
     reservationId: row.reservation_id ?? "",
+    openReservation: fromReservationRow(row.reservation_id, row.open_reservation),
+    isSwept: row.swept ?? false,
     fingerprint: row.fingerprint,
     version: row.version,
     revision: row.revision,
@@ -174,6 +179,8 @@ export function toRecordJson(record: UsageRecord): Record<string, unknown> {
     exclude_from_budgets: record.excludeFromBudgets,
     charges: record.charges.length === 0 ? undefined : record.charges.map(toChargeRow),
     reservation_id: record.reservationId || undefined,
+    open_reservation: record.openReservation && toReservationRow(record.openReservation),
+    swept: record.isSwept || undefined,
     tags: isEmpty(record.tags) ? undefined : record.tags,
     metadata: record.metadata,
   };

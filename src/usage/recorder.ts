@@ -3,7 +3,16 @@ import { createBatchCommitter } from "./batch-committer.js";
 import type { CommitterParts } from "./committer-parts.js";
 import { fingerprint } from "./fingerprint.js";
 import { createLane, laneOf } from "./lane.js";
-import type { Entry, EntryEnd, RecordRequest, RecordResult } from "./record-request.js";
+import {
+  type AmendRequest,
+  type Entry,
+  type EntryEnd,
+  isAmend,
+  type RecordEntry,
+  type RecordRequest,
+  type RecordResult,
+  requestIdOf,
+} from "./record-request.js";
 import { isFinished, type UsageRecord } from "./usage-record.js";
 
 /** What a recorder is made of. */
@@ -23,6 +32,12 @@ export interface Recorder {
    * `decideConflict` says; the database's error when the batch could not be committed
    */
   record(request: RecordRequest): Promise<RecordResult>;
+  /**
+   * Amends a record that is there, in one transaction with others.
+   *
+   * @throws DomainError USAGE_RECORD_NOT_FOUND, what `amend` throws, and as `record` does
+   */
+  amend(request: AmendRequest): Promise<RecordResult>;
   /** Takes no more submissions and waits until those that it took are committed. */
   stop(): Promise<void>;
   /** Submissions that wait or are being written. */
@@ -47,13 +62,28 @@ export function createRecorder(parts: RecorderParts): Recorder {
   /** Ids on their way, with the submissions that wait for each. */
   const inFlight = new Map<string, Entry[]>();
 
+  /** The one way in, for what waits for its commit. */
+  function enqueue(request: RecordRequest | AmendRequest): Promise<RecordResult> {
+    if (isStopping) {
+      return Promise.reject(new DomainError("SHUTTING_DOWN", "the server is stopping"));
+    }
+    if (waiting >= queueLimit) {
+      const message = `the recorder's queue is full (${queueLimit} records); try again`;
+      const details = { retryAfterMs: QUEUE_FULL_RETRY_MS };
+      return Promise.reject(new DomainError("OVERLOADED", message, details));
+    }
+    waiting += 1;
+    return new Promise((resolve, reject) => submit({ ...request, resolve, reject }));
+  }
+
   function submit(entry: Entry): void {
-    const followers = inFlight.get(entry.submission.requestId);
+    const requestId = requestIdOf(entry);
+    const followers = inFlight.get(requestId);
     if (followers) {
       followers.push(entry);
       return;
     }
-    inFlight.set(entry.submission.requestId, []);
+    inFlight.set(requestId, []);
     lanes[laneOf(entry, laneCount)]!.push(entry);
   }
 
@@ -77,7 +107,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
     waiting -= 1;
     if ("result" in end) entry.resolve(end.result);
     else entry.reject(end.error);
-    const { requestId } = entry.submission;
+    const requestId = requestIdOf(entry);
     const followers = inFlight.get(requestId) ?? [];
     inFlight.delete(requestId);
     const rest = "result" in end ? answerReplays(followers, end.result.record) : followers;
@@ -101,18 +131,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
   }
 
   return {
-    record(request) {
-      if (isStopping) {
-        return Promise.reject(new DomainError("SHUTTING_DOWN", "the server is stopping"));
-      }
-      if (waiting >= queueLimit) {
-        const message = `the recorder's queue is full (${queueLimit} records); try again`;
-        const details = { retryAfterMs: QUEUE_FULL_RETRY_MS };
-        return Promise.reject(new DomainError("OVERLOADED", message, details));
-      }
-      waiting += 1;
-      return new Promise((resolve, reject) => submit({ ...request, resolve, reject }));
-    },
+    record: enqueue,
+    amend: enqueue,
     async stop() {
       isStopping = true;
       if (waiting === 0) return;
@@ -126,6 +146,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   };
 }
 
-function isReplay({ submission }: Entry, record: UsageRecord): boolean {
-  return isFinished(record.status) && fingerprint(submission) === record.fingerprint;
+function isReplay(entry: Entry, record: UsageRecord): entry is RecordEntry {
+  if (isAmend(entry) || !isFinished(record.status) || record.isSwept) return false;
+  return fingerprint(entry.submission) === record.fingerprint;
 }

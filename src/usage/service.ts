@@ -6,16 +6,25 @@ import {
   type RecordUsageResponse,
   UsageRecorder,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
-import { DomainError, type FieldViolation, invalidFields } from "../errors.js";
+import { type FieldViolation, invalidFields } from "../errors.js";
 import type { PriceVersion } from "../pricing/price.js";
 import type { Reservation } from "../quota/reservation.js";
 import type { CallContext } from "../server/context.js";
 import { implement, type ServiceHandlers, type ServiceImplementation } from "../server/handler.js";
-import { conflictPolicyOf, fromProtoUsageInput, type SubmissionDefaults } from "./from-proto.js";
+import { recordNotFound } from "./conflict.js";
+import {
+  conflictPolicyOf,
+  fromProtoStart,
+  fromProtoUsageInput,
+  type SubmissionDefaults,
+} from "./from-proto.js";
+import type { RecordRequest, RecordResult } from "./record-request.js";
 import type { Recorder } from "./recorder.js";
 import { usageViolations } from "./rules.js";
+import { updateStatus } from "./status-update.js";
 import { toProtoPayload, toProtoRecordResponse, toProtoUsageRecord } from "./to-proto.js";
-import type { UsagePayload } from "./usage-record.js";
+import { fromProtoStatusUpdate } from "./update-from-proto.js";
+import { PENDING_PROVIDER, type UsagePayload, type UsageRecord } from "./usage-record.js";
 import type { UsageStore } from "./usage-store.js";
 
 /** What the service is made of. */
@@ -29,6 +38,8 @@ export interface UsageServiceParts extends SubmissionDefaults {
   readonly decodeReservation: (id: string, field: string) => Reservation;
   /** What is stored of headers and bodies by the settings of now. */
   readonly selectPayload: (payload: UsagePayload) => UsagePayload | undefined;
+  /** Told of every STREAMING record that does not say who serves it. */
+  readonly onNamelessStream: (record: UsageRecord) => void;
   readonly priceVersion: (version: bigint) => Promise<PriceVersion | undefined>;
   /**
    * The contract's rules that one request of a batch breaks, and the further ones given, with each
@@ -51,22 +62,46 @@ export function createUsageService(
     prefix = "",
   ): Promise<RecordUsageResponse> {
     const submission = fromProtoUsageInput(request.usage!, parts);
-    const result = await parts.recorder.record({
-      submission,
-      payload: submission.payload && parts.selectPayload(submission.payload),
-      reservation: reservationOf(request, prefix),
-      conflictPolicy: conflictPolicyOf(request),
-      throwIfOver: () => context.throwIfOver(),
-    });
+    const result = await submit(
+      {
+        submission,
+        reservation: reservationOf(request, prefix),
+        conflictPolicy: conflictPolicyOf(request),
+      },
+      context,
+    );
     return toProtoRecordResponse(result, await priceOf(result.record));
   }
 
+  async function submit(
+    request: Omit<RecordRequest, "payload" | "throwIfOver">,
+    context: CallContext,
+  ): Promise<RecordResult> {
+    const { payload } = request.submission;
+    const result = await parts.recorder.record({
+      ...request,
+      payload: payload && parts.selectPayload(payload),
+      throwIfOver: () => context.throwIfOver(),
+    });
+    lookAtStream(result);
+    return result;
+  }
+
+  function lookAtStream({ record }: RecordResult): void {
+    const isNamed = record.provider !== "" && record.provider !== PENDING_PROVIDER;
+    if (record.status === "STREAMING" && !isNamed) parts.onNamelessStream(record);
+  }
+
   function reservationOf(
-    { reservationId }: RecordUsageRequest,
+    { reservationId }: { readonly reservationId: string },
     prefix: string,
   ): Reservation | undefined {
     if (reservationId === "") return undefined;
     return parts.decodeReservation(reservationId, `${prefix}reservation_id`);
+  }
+
+  async function toProto(record: UsageRecord) {
+    return toProtoUsageRecord(record, await priceOf(record));
   }
 
   async function recordItem(
@@ -86,7 +121,10 @@ export function createUsageService(
     }
   }
 
-  function furtherViolations({ usage }: RecordUsageRequest, prefix: string): FieldViolation[] {
+  function furtherViolations(
+    { usage }: Pick<RecordUsageRequest, "usage">,
+    prefix: string,
+  ): FieldViolation[] {
     return usage ? usageViolations(usage, `${prefix}usage`, parts.nowUs()) : [];
   }
 
@@ -100,11 +138,31 @@ export function createUsageService(
       const results = requests.map((request, index) => recordItem(request, index, context));
       return { results: await Promise.all(results) };
     },
+    async startUsage(request, context) {
+      const submission = fromProtoStart(request.usage!, parts);
+      const reservation = reservationOf(request, "");
+      const { record } = await submit(
+        { submission, reservation, conflictPolicy: "START" },
+        context,
+      );
+      return { record: await toProto(record) };
+    },
+    async updateUsageStatus(request, context) {
+      const update = fromProtoStatusUpdate(request);
+      const result = await parts.recorder.amend({
+        requestId: request.requestId,
+        amend: (existing) => updateStatus(existing, update),
+        throwIfOver: () => context.throwIfOver(),
+      });
+      lookAtStream(result);
+      return { record: await toProto(result.record) };
+    },
     async getUsage({ requestId, view }, { identity: { boundUserId } }) {
       const [found] = await parts.store.read([requestId]);
       // To a caller that is bound to one user, others' records do not exist.
-      if (!found || (boundUserId ?? found.userId) !== found.userId) throw notFound(requestId);
-      const record = toProtoUsageRecord(found, await priceOf(found));
+      const isHidden = (boundUserId ?? found?.userId) !== found?.userId;
+      if (!found || isHidden) throw recordNotFound(requestId);
+      const record = await toProto(found);
       const payload =
         view === UsageView.FULL ? await parts.store.readPayload(requestId) : undefined;
       if (payload) record.payload = toProtoPayload(payload);
@@ -113,13 +171,6 @@ export function createUsageService(
   };
   return implement(UsageRecorder, handlers, {
     recordUsage: (request) => furtherViolations(request, ""),
+    startUsage: (request) => furtherViolations(request, ""),
   });
-}
-
-function notFound(requestId: string): DomainError {
-  return new DomainError(
-    "USAGE_RECORD_NOT_FOUND",
-    `request_id: no usage record has this id (was "${requestId}")`,
-    { resource: { type: "usage_record", name: requestId } },
-  );
 }

@@ -25,7 +25,7 @@ import {
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
 import { formatPriceVersion, type Price, type PriceVersion } from "../pricing/price.js";
 import type { RecordResult } from "./record-request.js";
-import type { JsonValue, UsagePayload, UsageRecord } from "./usage-record.js";
+import { isFinished, type JsonValue, type UsagePayload, type UsageRecord } from "./usage-record.js";
 
 /*
  * Messages of the hot path are filled field by field: handing `create` an object to copy took
@@ -60,6 +60,7 @@ export function toProtoUsageRecord(
   message.updateTime = toTimestamp(record.updateTimeUs);
   if (record.finishTimeUs !== undefined) message.finishTime = toTimestamp(record.finishTimeUs);
   message.reservationUid = record.reservationId;
+  if (!isFinished(record.status)) message.lastActivityTime = toTimestamp(record.updateTimeUs);
   return message;
 }
 

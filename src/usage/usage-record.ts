@@ -1,6 +1,7 @@
 import type { BillingNote } from "../pricing/billing-note.js";
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
 import type { TokenConvention, TokenCounts } from "../pricing/tokens.js";
+import type { Reservation } from "../quota/reservation.js";
 
 /** Where a request is in its life; COMPLETED and FAILED are final. */
 export type UsageStatus = "PENDING" | "STREAMING" | "COMPLETED" | "FAILED";
@@ -85,6 +86,10 @@ export interface UsageRecord extends Omit<UsageSubmission, "isCreateTimeGiven" |
   readonly charges: readonly BudgetCharge[];
   /** UUID of the reservation that came with this record, or "". */
   readonly reservationId: string;
+  /** That reservation, while the record is unfinished: it ends when the record is finished. */
+  readonly openReservation: Reservation | undefined;
+  /** Whether it was failed because nothing was heard of it; its late record completes it. */
+  readonly isSwept: boolean;
   /** Identifies what the gateway told; see `fingerprint`. */
   readonly fingerprint: string;
   /** Counts every change of the row, from 1. */
@@ -94,6 +99,9 @@ export interface UsageRecord extends Omit<UsageSubmission, "isCreateTimeGiven" |
   readonly updateTimeUs: number;
   readonly finishTimeUs: number | undefined;
 }
+
+/** The provider of a record that was started before it was known who would serve it. */
+export const PENDING_PROVIDER = "pending";
 
 /** Whether a status is final. */
 export function isFinished(status: UsageStatus): boolean {

@@ -86,14 +86,14 @@ describe("ensure_usage_partition", () => {
     await store.ensurePartition("2028-02-01");
     const { rows } = await database.knex.raw(`
       select c.relname, pg_get_expr(c.relpartbound, c.oid) as bounds,
-        (select count(*)::integer from pg_index i where i.indrelid = c.oid) as indexes,
-        (select count(*)::integer from pg_index i where i.indrelid = h.inhparent) as parents
+        (select count(*) from pg_index i where i.indrelid = c.oid) =
+          (select count(*) from pg_index i where i.indrelid = h.inhparent) as "isIndexedAlike"
       from pg_class c join pg_inherits h on h.inhrelid = c.oid
       where c.relname like 'usage%2028_02' order by c.relname`);
     const bounds = "FOR VALUES FROM ('2028-02-01 00:00:00+00') TO ('2028-03-01 00:00:00+00')";
     expect(rows).to.deep.equal([
-      { relname: "usage_payloads_2028_02", bounds, indexes: 1, parents: 1 },
-      { relname: "usage_records_2028_02", bounds, indexes: 4, parents: 4 },
+      { relname: "usage_payloads_2028_02", bounds, isIndexedAlike: true },
+      { relname: "usage_records_2028_02", bounds, isIndexedAlike: true },
     ]);
   });
 });

@@ -139,6 +139,8 @@ function toContent(
     billingNote: "NONE",
     unknownSubjects: [],
     reservationId: "",
+    openReservation: undefined,
+    isSwept: false,
     fingerprint: "",
     updateTimeUs: rest.createTimeUs,
     finishTimeUs: isFinal ? rest.createTimeUs : undefined,

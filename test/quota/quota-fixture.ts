@@ -19,6 +19,9 @@ export type CheckInit = Exclude<
   CheckQuotaRequest
 >;
 
+/** Tally, in this process or another, as far as it is spoken to. */
+export type Spoken = Pick<TestApp, "clients" | "apply">;
+
 /** A budget as one writes it. */
 export type BudgetInit = NonNullable<DocumentInit["budgets"]>[number];
 
@@ -41,7 +44,7 @@ export function expecting(userId: string, nanoUsd: bigint, fields: CheckInit = {
 
 /** Makes a user with one budget of the same id. */
 export async function userWithLimit(
-  app: TestApp,
+  app: Spoken,
   limit: bigint,
   budget: Partial<BudgetInit> = {},
 ): Promise<string> {
@@ -61,7 +64,7 @@ export function reserving(userId: string, nanoUsd: bigint, fields: CheckInit = {
  * follows what others change within a second.
  */
 export async function untilKnown(
-  replica: TestApp,
+  replica: Spoken,
   userId: string,
   budgetIds: readonly string[] = [userId],
 ): Promise<void> {
@@ -80,7 +83,7 @@ export async function untilKnown(
 
 /** Reserves so much, which must be allowed. */
 export async function reserve(
-  app: TestApp,
+  app: Spoken,
   userId: string,
   nanoUsd: bigint,
   fields: CheckInit = {},
@@ -92,7 +95,7 @@ export async function reserve(
 }
 
 /** Makes a prepaid key with a balance of the same id. */
-export async function standaloneKey(app: TestApp, balance: bigint): Promise<string> {
+export async function standaloneKey(app: Spoken, balance: bigint): Promise<string> {
   const apiKeyId = uniqueId("prepaid");
   const budget = { budgetId: apiKeyId, scope: BudgetScope.API_KEY, subject: apiKeyId };
   await app.apply({
@@ -103,7 +106,7 @@ export async function standaloneKey(app: TestApp, balance: bigint): Promise<stri
 }
 
 /** Where a budget stands in its current period. */
-export async function budgetState(app: TestApp, budgetId: string): Promise<BudgetState> {
+export async function budgetState(app: Spoken, budgetId: string): Promise<BudgetState> {
   const subject = { case: "budgetId" as const, value: budgetId };
   const { budgets } = await app.clients.checker.getQuota({ subject });
   return budgets[0]!;
@@ -111,7 +114,7 @@ export async function budgetState(app: TestApp, budgetId: string): Promise<Budge
 
 /** What a budget has spent and what is held of it. */
 export async function standing(
-  app: TestApp,
+  app: Spoken,
   budgetId: string,
 ): Promise<{ spent: bigint; held: bigint }> {
   const { spent, held } = await budgetState(app, budgetId);

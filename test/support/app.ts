@@ -38,7 +38,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const config = loadConfig({
     TALLY_GRPC_ADDRESS: "127.0.0.1:0",
     TALLY_SHUTDOWN_GRACE: "2s",
-    DATABASE_URL: toUrl(connection),
+    DATABASE_URL: toDatabaseUrl(connection),
     ...options.env,
   });
   const app = createApp(config, { logger: silentLogger });
@@ -60,8 +60,11 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
 }
 
-/** A URL has no place for the directory of a socket but its query, which pg prefers to the host. */
-function toUrl(connection: ConnectionSettings): string {
+/**
+ * The value of DATABASE_URL. A URL has no place for the directory of a socket but its query, which
+ * pg prefers to the host.
+ */
+export function toDatabaseUrl(connection: ConnectionSettings): string {
   if (typeof connection === "string") return connection;
   const { host, port, user, database } = connection;
   const url = new URL(`postgresql://${encodeURIComponent(user)}@localhost/${database}`);

@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import type { TestApp } from "./app.js";
 
-/** Every sum that Tally keeps is what its records add up to, to the nano-USD. */
-export async function expectBalancedBooks({ clients }: TestApp): Promise<void> {
-  const { drifts, driftCount } = await clients.operations.verifyLedger({});
+/** Every sum that Tally keeps is what its records add up to, to the nano-USD; how many that are. */
+export async function expectBalancedBooks({
+  clients,
+}: Pick<TestApp, "clients">): Promise<{ readonly records: bigint }> {
+  const { drifts, driftCount, records } = await clients.operations.verifyLedger({});
   expect(
     drifts.map(({ check, subject, figure, stored, recomputed }) => ({
       check,
@@ -14,4 +16,5 @@ export async function expectBalancedBooks({ clients }: TestApp): Promise<void> {
     })),
   ).to.deep.equal([]);
   expect(driftCount).to.equal(0n);
+  return { records };
 }

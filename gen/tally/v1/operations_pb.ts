@@ -5,8 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_tally_v1_access } from "./access_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/operations.proto.
  */
 export const file_tally_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAkijAIKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1cmdlZF9yZWNvcmRzGAkgASgDIlYKEVB1cmdlVXNhZ2VSZXF1ZXN0EiEKDGRheXNfdG9fa2VlcBgBIAEoBUILukgIGgYYlJ0CKAASHgoKYmF0Y2hfc2l6ZRgCIAEoBUIKukgHGgUYkE4oACKnAQoSUHVyZ2VVc2FnZVJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGYm9kaWVzGAIgASgDEg8KB2hlYWRlcnMYAyABKAMSDAoEa2V5cxgEIAEoAxISCgpwYXJ0aXRpb25zGAUgASgDEgwKBGRvbmUYBiABKAgSLwoLY3V0b2ZmX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoQDCg5SZXByaWNlUmVxdWVzdBIkCgpyZXF1ZXN0X2lkGAEgASgJQhC6SA1yCxhkMgdeW14AXSokEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIAoFbW9kZWwYBCABKAlCEbpIDnIMGMgBMgdeW14AXSokEiMKCHByb3ZpZGVyGAUgASgJQhG6SA5yDBjIATIHXlteAF0qJBIiCgd1c2VyX2lkGAYgASgJQhG6SA5yDBjIATIHXlteAF0qJBIlCgphcGlfa2V5X2lkGAcgASgJQhG6SA5yDBjIATIHXlteAF0qJBIVCg1vbmx5X3VucHJpY2VkGAggASgIEiQKHHVzZV9jdXJyZW50X3JhdGVfbXVsdGlwbGllcnMYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCCK7AQoNUmVwcmljZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIXCg9jaGFuZ2VkX3JlY29yZHMYAiABKAMSHAoUY29zdF9iZWZvcmVfbmFub191c2QYAyABKAkSGwoTY29zdF9hZnRlcl9uYW5vX3VzZBgEIAEoCRIjChthY3R1YWxfY29zdF9iZWZvcmVfbmFub191c2QYBSABKAkSIgoaYWN0dWFsX2Nvc3RfYWZ0ZXJfbmFub191c2QYBiABKAkinQEKD1JlcHJpY2VSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEhcKD2NoYW5nZWRfcmVjb3JkcxgCIAEoAxIYChB1bnByaWNlZF9yZWNvcmRzGAMgASgDEicKBm1vZGVscxgEIAMoCzIXLnRhbGx5LnYxLlJlcHJpY2VkTW9kZWwSDAoEZG9uZRgFIAEoCBIPCgdkcnlfcnVuGAYgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqEBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXBsaWNhX2lkGAMgASgJEhgKEGRhdGFiYXNlX3ZlcnNpb24YBCABKAkSGQoRZW1iZWRkZWRfZGF0YWJhc2UYBSABKAgy4AIKCk9wZXJhdGlvbnMSVgoMVmVyaWZ5TGVkZ2VyEh0udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBoeLnRhbGx5LnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIge61xgDCgEDElIKClB1cmdlVXNhZ2USGy50YWxseS52MS5QdXJnZVVzYWdlUmVxdWVzdBocLnRhbGx5LnYxLlB1cmdlVXNhZ2VSZXNwb25zZSIHutcYAwoBAzABEkkKB1JlcHJpY2USGC50YWxseS52MS5SZXByaWNlUmVxdWVzdBoZLnRhbGx5LnYxLlJlcHJpY2VSZXNwb25zZSIHutcYAwoBAzABElsKDUdldFNlcnZlckluZm8SHi50YWxseS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBofLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIJutcYBQoDAQIDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tally_v1_access]);
+  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAkijAIKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1cmdlZF9yZWNvcmRzGAkgASgDIlYKEVB1cmdlVXNhZ2VSZXF1ZXN0EiEKDGRheXNfdG9fa2VlcBgBIAEoBUILukgIGgYYlJ0CKAASHgoKYmF0Y2hfc2l6ZRgCIAEoBUIKukgHGgUYkE4oACKnAQoSUHVyZ2VVc2FnZVJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGYm9kaWVzGAIgASgDEg8KB2hlYWRlcnMYAyABKAMSDAoEa2V5cxgEIAEoAxISCgpwYXJ0aXRpb25zGAUgASgDEgwKBGRvbmUYBiABKAgSLwoLY3V0b2ZmX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoQDCg5SZXByaWNlUmVxdWVzdBIkCgpyZXF1ZXN0X2lkGAEgASgJQhC6SA1yCxhkMgdeW14AXSokEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIAoFbW9kZWwYBCABKAlCEbpIDnIMGMgBMgdeW14AXSokEiMKCHByb3ZpZGVyGAUgASgJQhG6SA5yDBjIATIHXlteAF0qJBIiCgd1c2VyX2lkGAYgASgJQhG6SA5yDBjIATIHXlteAF0qJBIlCgphcGlfa2V5X2lkGAcgASgJQhG6SA5yDBjIATIHXlteAF0qJBIVCg1vbmx5X3VucHJpY2VkGAggASgIEiQKHHVzZV9jdXJyZW50X3JhdGVfbXVsdGlwbGllcnMYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCCK7AQoNUmVwcmljZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIXCg9jaGFuZ2VkX3JlY29yZHMYAiABKAMSHAoUY29zdF9iZWZvcmVfbmFub191c2QYAyABKAkSGwoTY29zdF9hZnRlcl9uYW5vX3VzZBgEIAEoCRIjChthY3R1YWxfY29zdF9iZWZvcmVfbmFub191c2QYBSABKAkSIgoaYWN0dWFsX2Nvc3RfYWZ0ZXJfbmFub191c2QYBiABKAkinQEKD1JlcHJpY2VSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEhcKD2NoYW5nZWRfcmVjb3JkcxgCIAEoAxIYChB1bnByaWNlZF9yZWNvcmRzGAMgASgDEicKBm1vZGVscxgEIAMoCzIXLnRhbGx5LnYxLlJlcHJpY2VkTW9kZWwSDAoEZG9uZRgFIAEoCBIPCgdkcnlfcnVuGAYgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqEBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXBsaWNhX2lkGAMgASgJEhgKEGRhdGFiYXNlX3ZlcnNpb24YBCABKAkSGQoRZW1iZWRkZWRfZGF0YWJhc2UYBSABKAgiWQoZQ291bnRTdGFsZVJlcXVlc3RzUmVxdWVzdBI8Cgd0aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBIjEKGkNvdW50U3RhbGVSZXF1ZXN0c1Jlc3BvbnNlEhMKC3N0YWxlX2NvdW50GAEgASgDIloKGkV4cGlyZVN0YWxlUmVxdWVzdHNSZXF1ZXN0EjwKB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAEiNAobRXhwaXJlU3RhbGVSZXF1ZXN0c1Jlc3BvbnNlEhUKDWV4cGlyZWRfY291bnQYASABKAMytwQKCk9wZXJhdGlvbnMSVgoMVmVyaWZ5TGVkZ2VyEh0udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBoeLnRhbGx5LnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIge61xgDCgEDElIKClB1cmdlVXNhZ2USGy50YWxseS52MS5QdXJnZVVzYWdlUmVxdWVzdBocLnRhbGx5LnYxLlB1cmdlVXNhZ2VSZXNwb25zZSIHutcYAwoBAzABEkkKB1JlcHJpY2USGC50YWxseS52MS5SZXByaWNlUmVxdWVzdBoZLnRhbGx5LnYxLlJlcHJpY2VSZXNwb25zZSIHutcYAwoBAzABElsKDUdldFNlcnZlckluZm8SHi50YWxseS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBofLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIJutcYBQoDAQIDEmgKEkNvdW50U3RhbGVSZXF1ZXN0cxIjLnRhbGx5LnYxLkNvdW50U3RhbGVSZXF1ZXN0c1JlcXVlc3QaJC50YWxseS52MS5Db3VudFN0YWxlUmVxdWVzdHNSZXNwb25zZSIHutcYAwoBAxJrChNFeHBpcmVTdGFsZVJlcXVlc3RzEiQudGFsbHkudjEuRXhwaXJlU3RhbGVSZXF1ZXN0c1JlcXVlc3QaJS50YWxseS52MS5FeHBpcmVTdGFsZVJlcXVlc3RzUmVzcG9uc2UiB7rXGAMKAQNiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_tally_v1_access]);
 
 /**
  * Request of VerifyLedger.
@@ -519,6 +519,92 @@ export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*
   messageDesc(file_tally_v1_operations, 9);
 
 /**
+ * Request of CountStaleRequests.
+ *
+ * @generated from message tally.v1.CountStaleRequestsRequest
+ */
+export type CountStaleRequestsRequest = Message<"tally.v1.CountStaleRequestsRequest"> & {
+  /**
+   * After how long without activity a request is stale, 1 s to 24 h, unless its endpoint has a
+   * timeout of its own. Optional, 10 minutes.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 1;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message tally.v1.CountStaleRequestsRequest.
+ * Use `create(CountStaleRequestsRequestSchema)` to create a new message.
+ */
+export const CountStaleRequestsRequestSchema: GenMessage<CountStaleRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 10);
+
+/**
+ * Response of CountStaleRequests.
+ *
+ * @generated from message tally.v1.CountStaleRequestsResponse
+ */
+export type CountStaleRequestsResponse = Message<"tally.v1.CountStaleRequestsResponse"> & {
+  /**
+   * How many requests are stale.
+   *
+   * @generated from field: int64 stale_count = 1;
+   */
+  staleCount: bigint;
+};
+
+/**
+ * Describes the message tally.v1.CountStaleRequestsResponse.
+ * Use `create(CountStaleRequestsResponseSchema)` to create a new message.
+ */
+export const CountStaleRequestsResponseSchema: GenMessage<CountStaleRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 11);
+
+/**
+ * Request of ExpireStaleRequests.
+ *
+ * @generated from message tally.v1.ExpireStaleRequestsRequest
+ */
+export type ExpireStaleRequestsRequest = Message<"tally.v1.ExpireStaleRequestsRequest"> & {
+  /**
+   * After how long without activity a request is stale, 1 s to 24 h, unless its endpoint has a
+   * timeout of its own. Optional, 10 minutes.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 1;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message tally.v1.ExpireStaleRequestsRequest.
+ * Use `create(ExpireStaleRequestsRequestSchema)` to create a new message.
+ */
+export const ExpireStaleRequestsRequestSchema: GenMessage<ExpireStaleRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 12);
+
+/**
+ * Response of ExpireStaleRequests.
+ *
+ * @generated from message tally.v1.ExpireStaleRequestsResponse
+ */
+export type ExpireStaleRequestsResponse = Message<"tally.v1.ExpireStaleRequestsResponse"> & {
+  /**
+   * How many requests this call failed.
+   *
+   * @generated from field: int64 expired_count = 1;
+   */
+  expiredCount: bigint;
+};
+
+/**
+ * Describes the message tally.v1.ExpireStaleRequestsResponse.
+ * Use `create(ExpireStaleRequestsResponseSchema)` to create a new message.
+ */
+export const ExpireStaleRequestsResponseSchema: GenMessage<ExpireStaleRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 13);
+
+/**
  * For the people who run Tally.
  *
  * @generated from service tally.v1.Operations
@@ -576,6 +662,28 @@ export const Operations: GenService<{
     methodKind: "unary";
     input: typeof GetServerInfoRequestSchema;
     output: typeof GetServerInfoResponseSchema;
+  },
+  /**
+   * Counts the requests that are unfinished and stale: without activity for longer than their
+   * endpoint's timeout, or the one given.
+   *
+   * @generated from rpc tally.v1.Operations.CountStaleRequests
+   */
+  countStaleRequests: {
+    methodKind: "unary";
+    input: typeof CountStaleRequestsRequestSchema;
+    output: typeof CountStaleRequestsResponseSchema;
+  },
+  /**
+   * Fails stale requests now, as the sweeper does every minute: status FAILED, status code 504,
+   * reservation given back. A late RecordUsage still completes one.
+   *
+   * @generated from rpc tally.v1.Operations.ExpireStaleRequests
+   */
+  expireStaleRequests: {
+    methodKind: "unary";
+    input: typeof ExpireStaleRequestsRequestSchema;
+    output: typeof ExpireStaleRequestsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tally_v1_operations, 0);

@@ -5,10 +5,12 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../google/rpc/status_pb.js";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import { file_tally_v1_access } from "./access_pb.js";
-import type { BudgetOverage, UsageInput, UsageRecord, UsageView } from "./usage_pb.js";
+import type { BudgetOverage, UsageInput, UsageRecord, UsageStatus, UsageView } from "./usage_pb.js";
 import { file_tally_v1_usage } from "./usage_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/usage_recorder.proto.
  */
 export const file_tally_v1_usage_recorder: GenFile = /*@__PURE__*/
-  fileDesc("Ch10YWxseS92MS91c2FnZV9yZWNvcmRlci5wcm90bxIIdGFsbHkudjEitAEKElJlY29yZFVzYWdlUmVxdWVzdBIrCgV1c2FnZRgBIAEoCzIULnRhbGx5LnYxLlVzYWdlSW5wdXRCBrpIA8gBARI0Cg5yZXNlcnZhdGlvbl9pZBgCIAEoCUIcukgZchcYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI7Cg9jb25mbGljdF9wb2xpY3kYAyABKA4yGC50YWxseS52MS5Db25mbGljdFBvbGljeUIIukgFggECEAEikQEKE1JlY29yZFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQSKAoHb3V0Y29tZRgCIAEoDjIXLnRhbGx5LnYxLlJlY29yZE91dGNvbWUSKQoIb3ZlcmFnZXMYAyADKAsyFy50YWxseS52MS5CdWRnZXRPdmVyYWdlIlsKF0JhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0EkAKCHJlcXVlc3RzGAEgAygLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIk0KGEJhdGNoUmVjb3JkVXNhZ2VSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3VsdCJ6ChZCYXRjaFJlY29yZFVzYWdlUmVzdWx0EjEKCHJlc3BvbnNlGAEgASgLMh0udGFsbHkudjEuUmVjb3JkVXNhZ2VSZXNwb25zZUgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQigQEKGFN0cmVhbVJlY29yZFVzYWdlUmVxdWVzdBIZCghzZXF1ZW5jZRgBIAEoA0IHukgEIgIoARI1CgdyZXF1ZXN0GAIgASgLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0Qga6SAPIAQESEwoLb21pdF9yZWNvcmQYAyABKAgijwEKGVN0cmVhbVJlY29yZFVzYWdlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSMQoIcmVzcG9uc2UYAiABKAsyHS50YWxseS52MS5SZWNvcmRVc2FnZVJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCJpCg9HZXRVc2FnZVJlcXVlc3QSKQoKcmVxdWVzdF9pZBgBIAEoCUIVukgSchAQARhkMgpeW15ceDAwXSokEisKBHZpZXcYAiABKA4yEy50YWxseS52MS5Vc2FnZVZpZXdCCLpIBYIBAhABIjkKEEdldFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQqaQoOQ29uZmxpY3RQb2xpY3kSHwobQ09ORkxJQ1RfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGgoWQ09ORkxJQ1RfUE9MSUNZX1JFVklTRRABEhoKFkNPTkZMSUNUX1BPTElDWV9SRUpFQ1QQAiqiAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFlJFQ09SRF9PVVRDT01FX0NSRUFURUQQARIcChhSRUNPUkRfT1VUQ09NRV9DT01QTEVURUQQAhIaChZSRUNPUkRfT1VUQ09NRV9SRVZJU0VEEAMSGwoXUkVDT1JEX09VVENPTUVfUkVQTEFZRUQQBDKDAwoNVXNhZ2VSZWNvcmRlchJTCgtSZWNvcmRVc2FnZRIcLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVxdWVzdBodLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiB7rXGAMKAQESYgoQQmF0Y2hSZWNvcmRVc2FnZRIhLnRhbGx5LnYxLkJhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0GiIudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3BvbnNlIge61xgDCgEBEmkKEVN0cmVhbVJlY29yZFVzYWdlEiIudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXF1ZXN0GiMudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXNwb25zZSIHutcYAwoBASgBMAESTgoIR2V0VXNhZ2USGS50YWxseS52MS5HZXRVc2FnZVJlcXVlc3QaGi50YWxseS52MS5HZXRVc2FnZVJlc3BvbnNlIgu61xgHCgMBAgMYAWIGcHJvdG8z", [file_buf_validate_validate, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
+  fileDesc("Ch10YWxseS92MS91c2FnZV9yZWNvcmRlci5wcm90bxIIdGFsbHkudjEitAEKElJlY29yZFVzYWdlUmVxdWVzdBIrCgV1c2FnZRgBIAEoCzIULnRhbGx5LnYxLlVzYWdlSW5wdXRCBrpIA8gBARI0Cg5yZXNlcnZhdGlvbl9pZBgCIAEoCUIcukgZchcYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI7Cg9jb25mbGljdF9wb2xpY3kYAyABKA4yGC50YWxseS52MS5Db25mbGljdFBvbGljeUIIukgFggECEAEikQEKE1JlY29yZFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQSKAoHb3V0Y29tZRgCIAEoDjIXLnRhbGx5LnYxLlJlY29yZE91dGNvbWUSKQoIb3ZlcmFnZXMYAyADKAsyFy50YWxseS52MS5CdWRnZXRPdmVyYWdlIlsKF0JhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0EkAKCHJlcXVlc3RzGAEgAygLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0QhC6SA2SAQoIARDoByID2AEDIk0KGEJhdGNoUmVjb3JkVXNhZ2VSZXNwb25zZRIxCgdyZXN1bHRzGAEgAygLMiAudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3VsdCJ6ChZCYXRjaFJlY29yZFVzYWdlUmVzdWx0EjEKCHJlc3BvbnNlGAEgASgLMh0udGFsbHkudjEuUmVjb3JkVXNhZ2VSZXNwb25zZUgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZyZXN1bHQigQEKGFN0cmVhbVJlY29yZFVzYWdlUmVxdWVzdBIZCghzZXF1ZW5jZRgBIAEoA0IHukgEIgIoARI1CgdyZXF1ZXN0GAIgASgLMhwudGFsbHkudjEuUmVjb3JkVXNhZ2VSZXF1ZXN0Qga6SAPIAQESEwoLb21pdF9yZWNvcmQYAyABKAgijwEKGVN0cmVhbVJlY29yZFVzYWdlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSMQoIcmVzcG9uc2UYAiABKAsyHS50YWxseS52MS5SZWNvcmRVc2FnZVJlc3BvbnNlSAASIwoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCJpCg9HZXRVc2FnZVJlcXVlc3QSKQoKcmVxdWVzdF9pZBgBIAEoCUIVukgSchAQARhkMgpeW15ceDAwXSokEisKBHZpZXcYAiABKA4yEy50YWxseS52MS5Vc2FnZVZpZXdCCLpIBYIBAhABIjkKEEdldFVzYWdlUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQi5AEKEVN0YXJ0VXNhZ2VSZXF1ZXN0EpgBCgV1c2FnZRgBIAEoCzIULnRhbGx5LnYxLlVzYWdlSW5wdXRCc7pIcLoBagoSc3RhcnRfdXNhZ2Uuc3RhdHVzEj1zdGF0dXM6IG11c3QgYmUgdW5zZXQgb3IgUEVORElORzsgUmVjb3JkVXNhZ2UgdGVsbHMgb2Ygb3RoZXJzGhV0aGlzLnN0YXR1cyBpbiBbMCwgMV3IAQESNAoOcmVzZXJ2YXRpb25faWQYAiABKAlCHLpIGXIXGICAATIRXltBLVphLXowLTlfLi1dKiQiOwoSU3RhcnRVc2FnZVJlc3BvbnNlEiUKBnJlY29yZBgBIAEoCzIVLnRhbGx5LnYxLlVzYWdlUmVjb3JkIqAFChhVcGRhdGVVc2FnZVN0YXR1c1JlcXVlc3QSKQoKcmVxdWVzdF9pZBgBIAEoCUIVukgSchAQARhkMgpeW15ceDAwXSokEjEKBnN0YXR1cxgCIAEoDjIVLnRhbGx5LnYxLlVzYWdlU3RhdHVzQgq6SAeCAQQQASAAEikKCHByb3ZpZGVyGAMgASgJQhe6SBRyEhjIASj0AzIKXlteXHgwMF0qJBIqCgx0YXJnZXRfbW9kZWwYBCABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEjEKEmZpcnN0X2J5dGVfdGltZV9tcxgFIAEoA0IQukgNIgsY/////////w8oAEgAiAEBEikKC3Byb3ZpZGVyX2lkGAYgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIyChRwcm92aWRlcl9lbmRwb2ludF9pZBgHIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSMQoTcHJvdmlkZXJfYXBpX2tleV9pZBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKwoNZXJyb3JfbWVzc2FnZRgJIAEoCUIUukgRcg8YkE4yCl5bXlx4MDBdKiQSMQoUb3V0cHV0X3Rva2Vuc19zb19mYXIYCiABKANCDrpICyIJGICAgICAICgASAGIAQESJAoLc3RhdHVzX2NvZGUYCyABKAVCCrpIBxoFGNcEKGRIAogBARIvChByZXNwb25zZV90aW1lX21zGAwgASgDQhC6SA0iCxj/////////DygASAOIAQFCFQoTX2ZpcnN0X2J5dGVfdGltZV9tc0IXChVfb3V0cHV0X3Rva2Vuc19zb19mYXJCDgoMX3N0YXR1c19jb2RlQhMKEV9yZXNwb25zZV90aW1lX21zIkIKGVVwZGF0ZVVzYWdlU3RhdHVzUmVzcG9uc2USJQoGcmVjb3JkGAEgASgLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQiswQKEExpc3RVc2FnZVJlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgCIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYAyABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAQgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBI6CghzdGF0dXNlcxgFIAMoDjIVLnRhbGx5LnYxLlVzYWdlU3RhdHVzQhG6SA6SAQsQBCIHggEEEAEgABInCgphcGlfZm9ybWF0GAYgASgJQhO6SBByDhgyMgpeW15ceDAwXSokEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInChFtaW5fY29zdF9uYW5vX3VzZBgJIAEoA0IHukgEIgIoAEgAiAEBEjAKCG9yZGVyX2J5GAogASgOMhQudGFsbHkudjEuVXNhZ2VPcmRlckIIukgFggECEAESHQoJcGFnZV9zaXplGAsgASgFQgq6SAcaBRjoBygAEi4KCnBhZ2VfdG9rZW4YDCABKAlCGrpIF3IVGNAPMhBeW0EtWmEtejAtOV8tXSokQhQKEl9taW5fY29zdF9uYW5vX3VzZCJUChFMaXN0VXNhZ2VSZXNwb25zZRImCgdyZWNvcmRzGAEgAygLMhUudGFsbHkudjEuVXNhZ2VSZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImEKGUxpc3RBY3RpdmVSZXF1ZXN0c1JlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAIkQKGkxpc3RBY3RpdmVSZXF1ZXN0c1Jlc3BvbnNlEiYKB3JlY29yZHMYASADKAsyFS50YWxseS52MS5Vc2FnZVJlY29yZCLqBAoTQWN0aXZlUmVxdWVzdFN0YXR1cxISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSEgoKYXBpX2tleV9pZBgDIAEoCRINCgVtb2RlbBgEIAEoCRIUCgx0YXJnZXRfbW9kZWwYBSABKAkSEgoKYXBpX2Zvcm1hdBgGIAEoCRIRCglpc19zdHJlYW0YByABKAgSJQoGc3RhdHVzGAggASgOMhUudGFsbHkudjEuVXNhZ2VTdGF0dXMSEwoLc3RhdHVzX2NvZGUYCSABKAUSFQoNZXJyb3JfbWVzc2FnZRgKIAEoCRIUCgxpbnB1dF90b2tlbnMYCyABKAMSFQoNb3V0cHV0X3Rva2VucxgMIAEoAxIVCg1jb3N0X25hbm9fdXNkGA0gASgDEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJsYXN0X2FjdGl2aXR5X3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdChByZXNwb25zZV90aW1lX21zGBEgASgDSACIAQESHwoSZmlyc3RfYnl0ZV90aW1lX21zGBIgASgDSAGIAQESMQoIcHJvdmlkZXIYEyABKAsyHy50YWxseS52MS5BY3RpdmVSZXF1ZXN0UHJvdmlkZXJCEwoRX3Jlc3BvbnNlX3RpbWVfbXNCFQoTX2ZpcnN0X2J5dGVfdGltZV9tcyJlChVBY3RpdmVSZXF1ZXN0UHJvdmlkZXISEAoIcHJvdmlkZXIYASABKAkSGwoTcHJvdmlkZXJfYXBpX2tleV9pZBgCIAEoCRIdChVwcm92aWRlcl9hcGlfa2V5X25hbWUYAyABKAkikAIKH0dldEFjdGl2ZVJlcXVlc3RTdGF0dXNlc1JlcXVlc3QSMgoLcmVxdWVzdF9pZHMYASADKAlCHbpIGpIBFxDoByISchAQARhkMgpeW15ceDAwXSokEiUKB3VzZXJfaWQYAiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEkoKD2RlZmF1bHRfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIWukgNqgEKIgQIgKMFMgIIAcLXGAIBAxInChhpbmNsdWRlX3Byb3ZpZGVyX2RldGFpbHMYBCABKAhCBcLXGAEEEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoACJTCiBHZXRBY3RpdmVSZXF1ZXN0U3RhdHVzZXNSZXNwb25zZRIvCghzdGF0dXNlcxgBIAMoCzIdLnRhbGx5LnYxLkFjdGl2ZVJlcXVlc3RTdGF0dXMibAoaV2F0Y2hBY3RpdmVSZXF1ZXN0c1JlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJwoYaW5jbHVkZV9wcm92aWRlcl9kZXRhaWxzGAIgASgIQgXC1xgBBCJgChtXYXRjaEFjdGl2ZVJlcXVlc3RzUmVzcG9uc2USEAoIc25hcHNob3QYASABKAgSLwoIc3RhdHVzZXMYAiADKAsyHS50YWxseS52MS5BY3RpdmVSZXF1ZXN0U3RhdHVzKmkKDkNvbmZsaWN0UG9saWN5Eh8KG0NPTkZMSUNUX1BPTElDWV9VTlNQRUNJRklFRBAAEhoKFkNPTkZMSUNUX1BPTElDWV9SRVZJU0UQARIaChZDT05GTElDVF9QT0xJQ1lfUkVKRUNUEAIqogEKDVJlY29yZE91dGNvbWUSHgoaUkVDT1JEX09VVENPTUVfVU5TUEVDSUZJRUQQABIaChZSRUNPUkRfT1VUQ09NRV9DUkVBVEVEEAESHAoYUkVDT1JEX09VVENPTUVfQ09NUExFVEVEEAISGgoWUkVDT1JEX09VVENPTUVfUkVWSVNFRBADEhsKF1JFQ09SRF9PVVRDT01FX1JFUExBWUVEEAQqoQEKClVzYWdlT3JkZXISGwoXVVNBR0VfT1JERVJfVU5TUEVDSUZJRUQQABIgChxVU0FHRV9PUkRFUl9DUkVBVEVfVElNRV9ERVNDEAESHwobVVNBR0VfT1JERVJfQ1JFQVRFX1RJTUVfQVNDEAISGQoVVVNBR0VfT1JERVJfQ09TVF9ERVNDEAMSGAoUVVNBR0VfT1JERVJfQ09TVF9BU0MQBDKNCAoNVXNhZ2VSZWNvcmRlchJTCgtSZWNvcmRVc2FnZRIcLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVxdWVzdBodLnRhbGx5LnYxLlJlY29yZFVzYWdlUmVzcG9uc2UiB7rXGAMKAQESYgoQQmF0Y2hSZWNvcmRVc2FnZRIhLnRhbGx5LnYxLkJhdGNoUmVjb3JkVXNhZ2VSZXF1ZXN0GiIudGFsbHkudjEuQmF0Y2hSZWNvcmRVc2FnZVJlc3BvbnNlIge61xgDCgEBEmkKEVN0cmVhbVJlY29yZFVzYWdlEiIudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXF1ZXN0GiMudGFsbHkudjEuU3RyZWFtUmVjb3JkVXNhZ2VSZXNwb25zZSIHutcYAwoBASgBMAESUAoKU3RhcnRVc2FnZRIbLnRhbGx5LnYxLlN0YXJ0VXNhZ2VSZXF1ZXN0GhwudGFsbHkudjEuU3RhcnRVc2FnZVJlc3BvbnNlIge61xgDCgEBEmUKEVVwZGF0ZVVzYWdlU3RhdHVzEiIudGFsbHkudjEuVXBkYXRlVXNhZ2VTdGF0dXNSZXF1ZXN0GiMudGFsbHkudjEuVXBkYXRlVXNhZ2VTdGF0dXNSZXNwb25zZSIHutcYAwoBARJOCghHZXRVc2FnZRIZLnRhbGx5LnYxLkdldFVzYWdlUmVxdWVzdBoaLnRhbGx5LnYxLkdldFVzYWdlUmVzcG9uc2UiC7rXGAcKAwECAxgBElgKCUxpc3RVc2FnZRIaLnRhbGx5LnYxLkxpc3RVc2FnZVJlcXVlc3QaGy50YWxseS52MS5MaXN0VXNhZ2VSZXNwb25zZSISutcYDgoDAQIDEgd1c2VyX2lkEnMKEkxpc3RBY3RpdmVSZXF1ZXN0cxIjLnRhbGx5LnYxLkxpc3RBY3RpdmVSZXF1ZXN0c1JlcXVlc3QaJC50YWxseS52MS5MaXN0QWN0aXZlUmVxdWVzdHNSZXNwb25zZSISutcYDgoDAQIDEgd1c2VyX2lkEoUBChhHZXRBY3RpdmVSZXF1ZXN0U3RhdHVzZXMSKS50YWxseS52MS5HZXRBY3RpdmVSZXF1ZXN0U3RhdHVzZXNSZXF1ZXN0GioudGFsbHkudjEuR2V0QWN0aXZlUmVxdWVzdFN0YXR1c2VzUmVzcG9uc2UiErrXGA4KAwECAxIHdXNlcl9pZBJ4ChNXYXRjaEFjdGl2ZVJlcXVlc3RzEiQudGFsbHkudjEuV2F0Y2hBY3RpdmVSZXF1ZXN0c1JlcXVlc3QaJS50YWxseS52MS5XYXRjaEFjdGl2ZVJlcXVlc3RzUmVzcG9uc2UiErrXGA4KAwECAxIHdXNlcl9pZDABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
 
 /**
  * Request of RecordUsage.
@@ -298,6 +300,665 @@ export const GetUsageResponseSchema: GenMessage<GetUsageResponse> = /*@__PURE__*
   messageDesc(file_tally_v1_usage_recorder, 8);
 
 /**
+ * Request of StartUsage.
+ *
+ * @generated from message tally.v1.StartUsageRequest
+ */
+export type StartUsageRequest = Message<"tally.v1.StartUsageRequest"> & {
+  /**
+   * What is known when the request begins. Required; status unset or PENDING, provider "pending"
+   * when it is not known yet.
+   *
+   * @generated from field: tally.v1.UsageInput usage = 1;
+   */
+  usage?: UsageInput | undefined;
+
+  /**
+   * The reservation that CheckQuota made for this request. It is kept with the record: settled when
+   * the request is finished, and given back when the request is failed as stale. Optional.
+   *
+   * @generated from field: string reservation_id = 2;
+   */
+  reservationId: string;
+};
+
+/**
+ * Describes the message tally.v1.StartUsageRequest.
+ * Use `create(StartUsageRequestSchema)` to create a new message.
+ */
+export const StartUsageRequestSchema: GenMessage<StartUsageRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 9);
+
+/**
+ * Response of StartUsage.
+ *
+ * @generated from message tally.v1.StartUsageResponse
+ */
+export type StartUsageResponse = Message<"tally.v1.StartUsageResponse"> & {
+  /**
+   * The record as it is stored, without payloads.
+   *
+   * @generated from field: tally.v1.UsageRecord record = 1;
+   */
+  record?: UsageRecord | undefined;
+};
+
+/**
+ * Describes the message tally.v1.StartUsageResponse.
+ * Use `create(StartUsageResponseSchema)` to create a new message.
+ */
+export const StartUsageResponseSchema: GenMessage<StartUsageResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 10);
+
+/**
+ * Request of UpdateUsageStatus. What is unset is left as it is.
+ *
+ * @generated from message tally.v1.UpdateUsageStatusRequest
+ */
+export type UpdateUsageStatusRequest = Message<"tally.v1.UpdateUsageStatusRequest"> & {
+  /**
+   * The record. Required.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Where the request is now. Required.
+   *
+   * @generated from field: tally.v1.UsageStatus status = 2;
+   */
+  status: UsageStatus;
+
+  /**
+   * Name of the provider, at most 200 characters and 500 bytes. Optional.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * The model that the gateway sent the request to. At most 200 characters. Optional.
+   *
+   * @generated from field: string target_model = 4;
+   */
+  targetModel: string;
+
+  /**
+   * Time to the first byte of the answer, milliseconds, 0 or more. Optional.
+   *
+   * @generated from field: optional int64 first_byte_time_ms = 5;
+   */
+  firstByteTimeMs?: bigint | undefined;
+
+  /**
+   * The gateway's id of the provider. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider_id = 6;
+   */
+  providerId: string;
+
+  /**
+   * The provider endpoint that is called; its own timeout decides when the request is stale. At
+   * most 200 characters. Optional.
+   *
+   * @generated from field: string provider_endpoint_id = 7;
+   */
+  providerEndpointId: string;
+
+  /**
+   * The provider key that is used. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider_api_key_id = 8;
+   */
+  providerApiKeyId: string;
+
+  /**
+   * What went wrong. At most 10,000 characters. Optional.
+   *
+   * @generated from field: string error_message = 9;
+   */
+  errorMessage: string;
+
+  /**
+   * Completion tokens until now, 0 to 2^40; a number below the stored one changes nothing. Optional.
+   *
+   * @generated from field: optional int64 output_tokens_so_far = 10;
+   */
+  outputTokensSoFar?: bigint | undefined;
+
+  /**
+   * HTTP status of the answer, 100 to 599. Optional; FAILED without one above 399 becomes 500.
+   *
+   * @generated from field: optional int32 status_code = 11;
+   */
+  statusCode?: number | undefined;
+
+  /**
+   * From the request's arrival until now or to the end of the answer, milliseconds, 0 or more.
+   * Optional.
+   *
+   * @generated from field: optional int64 response_time_ms = 12;
+   */
+  responseTimeMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message tally.v1.UpdateUsageStatusRequest.
+ * Use `create(UpdateUsageStatusRequestSchema)` to create a new message.
+ */
+export const UpdateUsageStatusRequestSchema: GenMessage<UpdateUsageStatusRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 11);
+
+/**
+ * Response of UpdateUsageStatus.
+ *
+ * @generated from message tally.v1.UpdateUsageStatusResponse
+ */
+export type UpdateUsageStatusResponse = Message<"tally.v1.UpdateUsageStatusResponse"> & {
+  /**
+   * The record as it is stored now, without payloads.
+   *
+   * @generated from field: tally.v1.UsageRecord record = 1;
+   */
+  record?: UsageRecord | undefined;
+};
+
+/**
+ * Describes the message tally.v1.UpdateUsageStatusResponse.
+ * Use `create(UpdateUsageStatusResponseSchema)` to create a new message.
+ */
+export const UpdateUsageStatusResponseSchema: GenMessage<UpdateUsageStatusResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 12);
+
+/**
+ * Request of ListUsage. Filters that are unset let everything pass.
+ *
+ * @generated from message tally.v1.ListUsageRequest
+ */
+export type ListUsageRequest = Message<"tally.v1.ListUsageRequest"> & {
+  /**
+   * Records of this user. At most 200 characters. Optional.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Records of this API key. At most 200 characters. Optional.
+   *
+   * @generated from field: string api_key_id = 2;
+   */
+  apiKeyId: string;
+
+  /**
+   * Records of this provider. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * Records of this model. At most 200 characters. Optional.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * Records in one of these statuses, at most 4. Optional.
+   *
+   * @generated from field: repeated tally.v1.UsageStatus statuses = 5;
+   */
+  statuses: UsageStatus[];
+
+  /**
+   * Records of this API format. At most 50 characters. Optional.
+   *
+   * @generated from field: string api_format = 6;
+   */
+  apiFormat: string;
+
+  /**
+   * Records that arrived at this moment or later. Optional.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 7;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Records that arrived before this moment. Optional.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 8;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Records with at least this list cost, nano-USD, 0 or more. Optional.
+   *
+   * @generated from field: optional int64 min_cost_nano_usd = 9;
+   */
+  minCostNanoUsd?: bigint | undefined;
+
+  /**
+   * The order. Optional, CREATE_TIME_DESC.
+   *
+   * @generated from field: tally.v1.UsageOrder order_by = 10;
+   */
+  orderBy: UsageOrder;
+
+  /**
+   * Most records in the answer, 1 to 1,000. Optional, 50.
+   *
+   * @generated from field: int32 page_size = 11;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, with the same filters and order. Optional: the first page.
+   *
+   * @generated from field: string page_token = 12;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tally.v1.ListUsageRequest.
+ * Use `create(ListUsageRequestSchema)` to create a new message.
+ */
+export const ListUsageRequestSchema: GenMessage<ListUsageRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 13);
+
+/**
+ * Response of ListUsage.
+ *
+ * @generated from message tally.v1.ListUsageResponse
+ */
+export type ListUsageResponse = Message<"tally.v1.ListUsageResponse"> & {
+  /**
+   * The records, without payloads. A page may have fewer than page_size, or none, before the last.
+   *
+   * @generated from field: repeated tally.v1.UsageRecord records = 1;
+   */
+  records: UsageRecord[];
+
+  /**
+   * For the next page; empty after the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tally.v1.ListUsageResponse.
+ * Use `create(ListUsageResponseSchema)` to create a new message.
+ */
+export const ListUsageResponseSchema: GenMessage<ListUsageResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 14);
+
+/**
+ * Request of ListActiveRequests.
+ *
+ * @generated from message tally.v1.ListActiveRequestsRequest
+ */
+export type ListActiveRequestsRequest = Message<"tally.v1.ListActiveRequestsRequest"> & {
+  /**
+   * Requests of this user. At most 200 characters. Optional: everybody's.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Most records in the answer, 1 to 1,000. Optional, 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+};
+
+/**
+ * Describes the message tally.v1.ListActiveRequestsRequest.
+ * Use `create(ListActiveRequestsRequestSchema)` to create a new message.
+ */
+export const ListActiveRequestsRequestSchema: GenMessage<ListActiveRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 15);
+
+/**
+ * Response of ListActiveRequests.
+ *
+ * @generated from message tally.v1.ListActiveRequestsResponse
+ */
+export type ListActiveRequestsResponse = Message<"tally.v1.ListActiveRequestsResponse"> & {
+  /**
+   * The records, newest first, without payloads.
+   *
+   * @generated from field: repeated tally.v1.UsageRecord records = 1;
+   */
+  records: UsageRecord[];
+};
+
+/**
+ * Describes the message tally.v1.ListActiveRequestsResponse.
+ * Use `create(ListActiveRequestsResponseSchema)` to create a new message.
+ */
+export const ListActiveRequestsResponseSchema: GenMessage<ListActiveRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 16);
+
+/**
+ * Where a request is in its life, in few words.
+ *
+ * @generated from message tally.v1.ActiveRequestStatus
+ */
+export type ActiveRequestStatus = Message<"tally.v1.ActiveRequestStatus"> & {
+  /**
+   * The request.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Who asked.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * With which API key.
+   *
+   * @generated from field: string api_key_id = 3;
+   */
+  apiKeyId: string;
+
+  /**
+   * The model as the caller named it.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * The model that the gateway sent the request to.
+   *
+   * @generated from field: string target_model = 5;
+   */
+  targetModel: string;
+
+  /**
+   * Wire format of the API.
+   *
+   * @generated from field: string api_format = 6;
+   */
+  apiFormat: string;
+
+  /**
+   * Whether the answer is streamed.
+   *
+   * @generated from field: bool is_stream = 7;
+   */
+  isStream: boolean;
+
+  /**
+   * Where the request is. Finished ones are told of when they were asked for, or watched.
+   *
+   * @generated from field: tally.v1.UsageStatus status = 8;
+   */
+  status: UsageStatus;
+
+  /**
+   * HTTP status of the answer, once it is finished.
+   *
+   * @generated from field: int32 status_code = 9;
+   */
+  statusCode: number;
+
+  /**
+   * What went wrong.
+   *
+   * @generated from field: string error_message = 10;
+   */
+  errorMessage: string;
+
+  /**
+   * Prompt tokens without cached ones, as far as they are known.
+   *
+   * @generated from field: int64 input_tokens = 11;
+   */
+  inputTokens: bigint;
+
+  /**
+   * Completion tokens, until now or in all.
+   *
+   * @generated from field: int64 output_tokens = 12;
+   */
+  outputTokens: bigint;
+
+  /**
+   * List cost, nano-USD; 0 while the request is unfinished.
+   *
+   * @generated from field: int64 cost_nano_usd = 13;
+   */
+  costNanoUsd: bigint;
+
+  /**
+   * When the request arrived.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 14;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When the gateway last told of the request, while it is unfinished.
+   *
+   * @generated from field: google.protobuf.Timestamp last_activity_time = 15;
+   */
+  lastActivityTime?: Timestamp | undefined;
+
+  /**
+   * When it was finished.
+   *
+   * @generated from field: google.protobuf.Timestamp finish_time = 16;
+   */
+  finishTime?: Timestamp | undefined;
+
+  /**
+   * Response time, milliseconds.
+   *
+   * @generated from field: optional int64 response_time_ms = 17;
+   */
+  responseTimeMs?: bigint | undefined;
+
+  /**
+   * Time to the first byte, milliseconds.
+   *
+   * @generated from field: optional int64 first_byte_time_ms = 18;
+   */
+  firstByteTimeMs?: bigint | undefined;
+
+  /**
+   * Who serves it. Only with include_provider_details.
+   *
+   * @generated from field: tally.v1.ActiveRequestProvider provider = 19;
+   */
+  provider?: ActiveRequestProvider | undefined;
+};
+
+/**
+ * Describes the message tally.v1.ActiveRequestStatus.
+ * Use `create(ActiveRequestStatusSchema)` to create a new message.
+ */
+export const ActiveRequestStatusSchema: GenMessage<ActiveRequestStatus> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 17);
+
+/**
+ * Who serves a request.
+ *
+ * @generated from message tally.v1.ActiveRequestProvider
+ */
+export type ActiveRequestProvider = Message<"tally.v1.ActiveRequestProvider"> & {
+  /**
+   * Name of the provider; "pending" until it is known.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * The provider key that is used.
+   *
+   * @generated from field: string provider_api_key_id = 2;
+   */
+  providerApiKeyId: string;
+
+  /**
+   * Its name in the catalog; empty when the catalog does not know it.
+   *
+   * @generated from field: string provider_api_key_name = 3;
+   */
+  providerApiKeyName: string;
+};
+
+/**
+ * Describes the message tally.v1.ActiveRequestProvider.
+ * Use `create(ActiveRequestProviderSchema)` to create a new message.
+ */
+export const ActiveRequestProviderSchema: GenMessage<ActiveRequestProvider> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 18);
+
+/**
+ * Request of GetActiveRequestStatuses.
+ *
+ * @generated from message tally.v1.GetActiveRequestStatusesRequest
+ */
+export type GetActiveRequestStatusesRequest = Message<"tally.v1.GetActiveRequestStatusesRequest"> & {
+  /**
+   * The requests to tell of, whatever their status, at most 1,000; unknown ones are left out.
+   * Optional: those that are active, newest first.
+   *
+   * @generated from field: repeated string request_ids = 1;
+   */
+  requestIds: string[];
+
+  /**
+   * Only requests of this user. At most 200 characters. Optional: everybody's.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * After how long without activity a request is overdue, 1 s to 24 h, unless its endpoint has a
+   * timeout of its own. Optional, 300 s.
+   *
+   * @generated from field: google.protobuf.Duration default_timeout = 3;
+   */
+  defaultTimeout?: Duration | undefined;
+
+  /**
+   * Whether to tell provider and provider key. For admins only. Optional, false.
+   *
+   * @generated from field: bool include_provider_details = 4;
+   */
+  includeProviderDetails: boolean;
+
+  /**
+   * Without request_ids: most statuses in the answer, 1 to 1,000. Optional, 50.
+   *
+   * @generated from field: int32 page_size = 5;
+   */
+  pageSize: number;
+};
+
+/**
+ * Describes the message tally.v1.GetActiveRequestStatusesRequest.
+ * Use `create(GetActiveRequestStatusesRequestSchema)` to create a new message.
+ */
+export const GetActiveRequestStatusesRequestSchema: GenMessage<GetActiveRequestStatusesRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 19);
+
+/**
+ * Response of GetActiveRequestStatuses.
+ *
+ * @generated from message tally.v1.GetActiveRequestStatusesResponse
+ */
+export type GetActiveRequestStatusesResponse = Message<"tally.v1.GetActiveRequestStatusesResponse"> & {
+  /**
+   * The statuses, newest first.
+   *
+   * @generated from field: repeated tally.v1.ActiveRequestStatus statuses = 1;
+   */
+  statuses: ActiveRequestStatus[];
+};
+
+/**
+ * Describes the message tally.v1.GetActiveRequestStatusesResponse.
+ * Use `create(GetActiveRequestStatusesResponseSchema)` to create a new message.
+ */
+export const GetActiveRequestStatusesResponseSchema: GenMessage<GetActiveRequestStatusesResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 20);
+
+/**
+ * Request of WatchActiveRequests.
+ *
+ * @generated from message tally.v1.WatchActiveRequestsRequest
+ */
+export type WatchActiveRequestsRequest = Message<"tally.v1.WatchActiveRequestsRequest"> & {
+  /**
+   * Only requests of this user. At most 200 characters. Optional: everybody's.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Whether to tell provider and provider key. For admins only. Optional, false.
+   *
+   * @generated from field: bool include_provider_details = 2;
+   */
+  includeProviderDetails: boolean;
+};
+
+/**
+ * Describes the message tally.v1.WatchActiveRequestsRequest.
+ * Use `create(WatchActiveRequestsRequestSchema)` to create a new message.
+ */
+export const WatchActiveRequestsRequestSchema: GenMessage<WatchActiveRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 21);
+
+/**
+ * Response of WatchActiveRequests.
+ *
+ * @generated from message tally.v1.WatchActiveRequestsResponse
+ */
+export type WatchActiveRequestsResponse = Message<"tally.v1.WatchActiveRequestsResponse"> & {
+  /**
+   * Whether a new picture begins with this message: what was told before is to be forgotten. So it
+   * is at the beginning, and when the caller was too slow to be told every change.
+   *
+   * @generated from field: bool snapshot = 1;
+   */
+  snapshot: boolean;
+
+  /**
+   * Requests as they are now; a finished one is told of once more and is active no longer. At most
+   * 500, in no order. A request that changed several times meanwhile is told of once.
+   *
+   * @generated from field: repeated tally.v1.ActiveRequestStatus statuses = 2;
+   */
+  statuses: ActiveRequestStatus[];
+};
+
+/**
+ * Describes the message tally.v1.WatchActiveRequestsResponse.
+ * Use `create(WatchActiveRequestsResponseSchema)` to create a new message.
+ */
+export const WatchActiveRequestsResponseSchema: GenMessage<WatchActiveRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_usage_recorder, 22);
+
+/**
  * What to do when a finished record has the same request_id and other content.
  *
  * @generated from enum tally.v1.ConflictPolicy
@@ -380,6 +1041,54 @@ export const RecordOutcomeSchema: GenEnum<RecordOutcome> = /*@__PURE__*/
   enumDesc(file_tally_v1_usage_recorder, 1);
 
 /**
+ * In which order ListUsage lists. Records that are equal in it follow their time and id.
+ *
+ * @generated from enum tally.v1.UsageOrder
+ */
+export enum UsageOrder {
+  /**
+   * The same as CREATE_TIME_DESC.
+   *
+   * @generated from enum value: USAGE_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Newest first.
+   *
+   * @generated from enum value: USAGE_ORDER_CREATE_TIME_DESC = 1;
+   */
+  CREATE_TIME_DESC = 1,
+
+  /**
+   * Oldest first.
+   *
+   * @generated from enum value: USAGE_ORDER_CREATE_TIME_ASC = 2;
+   */
+  CREATE_TIME_ASC = 2,
+
+  /**
+   * Highest list cost first; the time range has to be 31 days or less.
+   *
+   * @generated from enum value: USAGE_ORDER_COST_DESC = 3;
+   */
+  COST_DESC = 3,
+
+  /**
+   * Lowest list cost first; the time range has to be 31 days or less.
+   *
+   * @generated from enum value: USAGE_ORDER_COST_ASC = 4;
+   */
+  COST_ASC = 4,
+}
+
+/**
+ * Describes the enum tally.v1.UsageOrder.
+ */
+export const UsageOrderSchema: GenEnum<UsageOrder> = /*@__PURE__*/
+  enumDesc(file_tally_v1_usage_recorder, 2);
+
+/**
  * Tells Tally what LLM requests cost. Whatever it acknowledges is on disk.
  *
  * @generated from service tally.v1.UsageRecorder
@@ -434,6 +1143,34 @@ export const UsageRecorder: GenService<{
     output: typeof StreamRecordUsageResponseSchema;
   },
   /**
+   * Records that a request has begun: PENDING, until UpdateUsageStatus moves it on and RecordUsage
+   * completes it. Idempotent by request_id: the same content again answers the record that is there.
+   * Errors: INVALID_ARGUMENT; ALREADY_EXISTS when an unfinished record has other content;
+   * FAILED_PRECONDITION when the record is finished.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.StartUsage
+   */
+  startUsage: {
+    methodKind: "unary";
+    input: typeof StartUsageRequestSchema;
+    output: typeof StartUsageResponseSchema;
+  },
+  /**
+   * Moves an unfinished record on: PENDING to STREAMING, either to COMPLETED or FAILED. Every call
+   * renews last_activity_time, so that the same status again is the heartbeat of a long stream.
+   * Finishing prices the record by the tokens that were told, charges it and settles its
+   * reservation; a RecordUsage that comes later revises it. A finished record is answered as it is
+   * when it has this status. Errors: NOT_FOUND; FAILED_PRECONDITION for a status from which the
+   * record cannot come to the wanted one.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.UpdateUsageStatus
+   */
+  updateUsageStatus: {
+    methodKind: "unary";
+    input: typeof UpdateUsageStatusRequestSchema;
+    output: typeof UpdateUsageStatusResponseSchema;
+  },
+  /**
    * Reads one record. Errors: NOT_FOUND.
    *
    * @generated from rpc tally.v1.UsageRecorder.GetUsage
@@ -442,6 +1179,49 @@ export const UsageRecorder: GenService<{
     methodKind: "unary";
     input: typeof GetUsageRequestSchema;
     output: typeof GetUsageResponseSchema;
+  },
+  /**
+   * Lists records, page by page. Pages are stable while records are added: none is shown twice and
+   * none that was there from the beginning is left out. Errors: INVALID_ARGUMENT.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.ListUsage
+   */
+  listUsage: {
+    methodKind: "unary";
+    input: typeof ListUsageRequestSchema;
+    output: typeof ListUsageResponseSchema;
+  },
+  /**
+   * Lists PENDING and STREAMING records, newest first.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.ListActiveRequests
+   */
+  listActiveRequests: {
+    methodKind: "unary";
+    input: typeof ListActiveRequestsRequestSchema;
+    output: typeof ListActiveRequestsResponseSchema;
+  },
+  /**
+   * Tells where requests are in their life, in few words. Those that it reads and that are overdue
+   * are failed on the way, as ExpireStaleRequests does.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.GetActiveRequestStatuses
+   */
+  getActiveRequestStatuses: {
+    methodKind: "unary";
+    input: typeof GetActiveRequestStatusesRequestSchema;
+    output: typeof GetActiveRequestStatusesResponseSchema;
+  },
+  /**
+   * Tells which requests are active, and from then on every change, within a second of its commit
+   * on whatever replica. Ends only when the caller or the server does.
+   *
+   * @generated from rpc tally.v1.UsageRecorder.WatchActiveRequests
+   */
+  watchActiveRequests: {
+    methodKind: "server_streaming";
+    input: typeof WatchActiveRequestsRequestSchema;
+    output: typeof WatchActiveRequestsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tally_v1_usage_recorder, 0);

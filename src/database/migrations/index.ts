@@ -6,6 +6,7 @@ import * as posting from "./0004-posting.js";
 import * as recording from "./0005-recording.js";
 import * as leases from "./0006-leases.js";
 import * as audit from "./0007-audit.js";
+import * as lifecycle from "./0008-lifecycle.js";
 import * as retention from "./0009-retention.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
@@ -17,6 +18,7 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0005-recording": recording,
   "0006-leases": leases,
   "0007-audit": audit,
+  "0008-lifecycle": lifecycle,
   "0009-retention": retention,
 };
 
