@@ -13,7 +13,7 @@ const STORES = "-store\\.ts$|^src/operations/checks/";
 const CONVERTERS = "(/service|/rules|/proto-enums|(from|to)-proto)\\.ts$";
 
 /** Rooms whose subject is Tally's own. */
-const ROOMS = "pricing|usage|quota|catalog|operations";
+const ROOMS = "pricing|usage|quota|catalog|operations|identity";
 
 /** @type {(name: string, comment: string, from: object, to: object) => object} */
 function never(name, comment, from, to) {
@@ -66,7 +66,7 @@ const outsideWorld = [
       "those who speak over the wire. The rest of a room has types of its own.",
     {
       path: "^src/",
-      pathNot: `${CONVERTERS}|^src/(server|client|traffic|cli)/|^src/(app|wire[a-z-]*)\\.ts$`,
+      pathNot: `${CONVERTERS}|^src/(server|client|traffic|cli)/|^src/(app[a-z-]*|wire[a-z-]*)\\.ts$`,
     },
     { path: "^gen/|^node_modules/@bufbuild/" },
   ),
@@ -79,8 +79,8 @@ const outsideWorld = [
   never(
     "configuration-is-handed-in",
     "Only what wires the program together reads settings; parts are given what they need.",
-    { path: "^src/", pathNot: "^src/(app|storage|main|config[a-z-]*)\\.ts$|^src/cli/" },
-    { path: "^src/(app|storage|config[a-z-]*)\\.ts$" },
+    { path: "^src/", pathNot: "^src/(app[a-z-]*|storage|main|config[a-z-]*)\\.ts$|^src/cli/" },
+    { path: "^src/(app[a-z-]*|storage|config[a-z-]*)\\.ts$" },
   ),
 ];
 
@@ -119,7 +119,7 @@ const rooms = [
   never(
     "services-are-entrances",
     "A service is called by a transport, not by another room.",
-    { path: "^src/", pathNot: "^src/app\\.ts$" },
+    { path: "^src/", pathNot: "^src/app[a-z-]*\\.ts$" },
     { path: "/service\\.ts$" },
   ),
   never(
@@ -158,6 +158,15 @@ const rooms = [
       path: "^src/",
       pathNot:
         "^src/(usage|pricing|database|server)/|^src/quota/(spend|reservation)\\.ts$|^src/catalog/(types|directory|settings)\\.ts$|^src/(ascii|errors)\\.ts$",
+    },
+  ),
+  never(
+    "identity-is-a-room-of-its-own",
+    "Who may call has nothing to do with what they call.",
+    { path: "^src/identity/" },
+    {
+      path: "^src/",
+      pathNot: "^src/(identity|database|server)/|^src/(ascii|caller|errors)\\.ts$",
     },
   ),
   never(

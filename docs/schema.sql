@@ -10,6 +10,21 @@ create sequence price_version_number;
 
 -- tables
 
+create table access_tokens (
+  token_id text collate "C" not null,
+  name text not null,
+  role text not null,
+  bound_user_id text collate "C",
+  secret_hash bytea not null,
+  previous_hash bytea,
+  previous_expire_time timestamp with time zone,
+  create_time timestamp with time zone not null default now(),
+  created_by text not null,
+  expire_time timestamp with time zone,
+  last_used_time timestamp with time zone,
+  revoke_time timestamp with time zone
+);
+
 create table api_keys (
   api_key_id text collate "C" not null,
   user_id text collate "C" not null default ''::text,
@@ -81,6 +96,15 @@ create table budgets (
   active boolean not null default true,
   create_time timestamp with time zone not null default now(),
   update_time timestamp with time zone not null default now()
+);
+
+create table certificate_mappings (
+  subject_alternative_name text collate "C" not null,
+  name text not null,
+  role text not null,
+  bound_user_id text collate "C",
+  update_time timestamp with time zone not null default now(),
+  updated_by text not null
 );
 
 create table model_prices (
@@ -563,6 +587,15 @@ AS $function$
       perform pg_notify('tally_catalog', jsonb_build_object(
         'table', tg_table_name,
         'ids', case when length(ids::text) < 4000 then ids end)::text);
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.notify_identity_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform pg_notify('tally_identity', '');
       return null;
     end $function$;
 
@@ -1065,6 +1098,14 @@ AS $function$
 
 -- constraints
 
+alter table access_tokens add constraint access_tokens_previous_hash_key UNIQUE (previous_hash);
+alter table access_tokens add constraint access_tokens_secret_hash_key UNIQUE (secret_hash);
+alter table access_tokens add constraint access_tokens_pkey PRIMARY KEY (token_id);
+alter table access_tokens add constraint access_tokens_check CHECK (((bound_user_id IS NULL) OR (role = 'ANALYST'::text)));
+alter table access_tokens add constraint access_tokens_check1 CHECK (((previous_hash IS NULL) = (previous_expire_time IS NULL)));
+alter table access_tokens add constraint access_tokens_previous_hash_check CHECK ((length(previous_hash) = 32));
+alter table access_tokens add constraint access_tokens_role_check CHECK ((role = ANY (ARRAY['GATEWAY'::text, 'ANALYST'::text, 'OPERATOR'::text, 'ADMIN'::text])));
+alter table access_tokens add constraint access_tokens_secret_hash_check CHECK ((length(secret_hash) = 32));
 alter table api_keys add constraint api_keys_pkey PRIMARY KEY (api_key_id);
 alter table api_keys add constraint api_keys_kind_check CHECK ((kind = ANY (ARRAY['ORDINARY'::text, 'STANDALONE'::text])));
 alter table audit_log add constraint audit_log_pkey PRIMARY KEY (audit_id);
@@ -1085,6 +1126,9 @@ alter table budgets add constraint budgets_on_unavailable_check CHECK ((on_unava
 alter table budgets add constraint budgets_scope_check CHECK ((scope = ANY (ARRAY['USER'::text, 'API_KEY'::text, 'PROVIDER'::text, 'MODEL'::text, 'TAG'::text, 'GLOBAL'::text])));
 alter table budgets add constraint budgets_window_days_check CHECK ((window_days > 0));
 alter table budgets add constraint budgets_window_kind_check CHECK ((window_kind = ANY (ARRAY['LIFETIME'::text, 'DAY'::text, 'WEEK'::text, 'MONTH'::text, 'EVERY_N_DAYS'::text])));
+alter table certificate_mappings add constraint certificate_mappings_pkey PRIMARY KEY (subject_alternative_name);
+alter table certificate_mappings add constraint certificate_mappings_check CHECK (((bound_user_id IS NULL) OR (role = 'ANALYST'::text)));
+alter table certificate_mappings add constraint certificate_mappings_role_check CHECK ((role = ANY (ARRAY['GATEWAY'::text, 'ANALYST'::text, 'OPERATOR'::text, 'ADMIN'::text])));
 alter table model_prices add constraint model_prices_pkey PRIMARY KEY (model, provider, effective_time);
 alter table models add constraint models_pkey PRIMARY KEY (model);
 alter table price_versions add constraint price_versions_pkey PRIMARY KEY (version);
@@ -1138,6 +1182,7 @@ create table tally_purged.usage_rollups (like usage_rollups including all);
 
 -- triggers
 
+CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OF token_id, name, role, bound_user_id, secret_hash, previous_hash, previous_expire_time, expire_time, revoke_time OR TRUNCATE ON public.access_tokens FOR EACH STATEMENT EXECUTE FUNCTION notify_identity_change();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
@@ -1145,6 +1190,7 @@ CREATE TRIGGER keep_budget_meaning AFTER DELETE ON public.budgets FOR EACH ROW E
 CREATE TRIGGER notify_delete AFTER DELETE ON public.budgets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
+CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.certificate_mappings FOR EACH STATEMENT EXECUTE FUNCTION notify_identity_change();
 CREATE TRIGGER keep_price_version BEFORE INSERT OR UPDATE ON public.model_prices FOR EACH ROW EXECUTE FUNCTION keep_price_version();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.model_prices REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('model');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.model_prices REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('model');

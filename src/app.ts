@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
-import { trustEveryCaller } from "./caller.js";
+import { startIdentity } from "./app-identity.js";
+import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
 import { createCatalogDirectory } from "./catalog/directory.js";
 import { createCatalogFollower } from "./catalog/follower.js";
@@ -75,12 +76,14 @@ export function createApp(config: Config, { logger }: { readonly logger: Logger 
       const storage = await openStorage(config, logger);
       stops.push(() => storage.stop());
       const context = { config, logger, storage, replicaId: randomUUID() };
+      const identity = await startIdentity(context);
+      stops.push(identity.stop);
       const catalog = await startCatalog(context, stops);
       const quota = await startQuota(context, catalog, stops);
       const usage = await startUsage(context, catalog, quota, stops);
       const operations = startOperations(context, catalog, stops);
-      const services = [usage, quota.service, catalog.service, operations];
-      return await startServer(context, services, stops);
+      const services = [usage, quota.service, catalog.service, operations, identity.service];
+      return await startServer(context, services, identity.authenticator, stops);
     } catch (error) {
       await stop();
       throw error;
@@ -205,6 +208,7 @@ function startOperations(
 async function startServer(
   { config, logger }: AppContext,
   services: readonly ServiceImplementation[],
+  authenticator: Authenticator,
   stops: Stop[],
 ): Promise<{ grpcAddress: string }> {
   const health = createHealth(services.map(({ service }) => service));
@@ -215,7 +219,7 @@ async function startServer(
     health,
     logger,
     classify,
-    authenticator: trustEveryCaller,
+    authenticator,
   });
   const { address } = await server.start();
   stops.push(() => server.stop({ graceMs: config.shutdown.graceMs }));

@@ -6,6 +6,8 @@ export const ROLES: readonly Role[] = ["gateway", "analyst", "operator", "admin"
 
 /** Who calls. */
 export interface Identity {
+  /** Its own, and never another's: "token:0199a1c2-...", "certificate:DNS:gw.corp", "local". */
+  readonly id: string;
   /** For people and logs: the name of the token, or of the certificate's mapping. */
   readonly name: string;
   readonly role: Role;
@@ -15,6 +17,7 @@ export interface Identity {
 
 /** Whoever calls a server that asks nobody who they are: it listens on loopback only. */
 export const LOCAL_CALLER: Identity = Object.freeze({
+  id: "local",
   name: "local",
   role: "admin",
   boundUserId: undefined,

@@ -28,6 +28,15 @@ export const SETTINGS = {
     kind: listenAddress(),
     doc: "Where the gRPC port listens. Port 0 takes any free one; `tally ready` tells which.",
   },
+  auth: {
+    name: "TALLY_AUTH",
+    default: "none",
+    kind: oneOf("none", "required"),
+    doc:
+      "Whether callers must say who they are, by a bearer token or a client certificate. `none`: " +
+      "every caller may do everything, so Tally listens on loopback addresses and unix sockets " +
+      "only. See [security](security.md) for how to make the first token.",
+  },
   grpcMaxMessageBytes: {
     name: "TALLY_MAX_MESSAGE_BYTES",
     default: "4MiB",

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { showValue } from "./ascii.js";
 import { SETTINGS, type Setting, type SettingValues } from "./config-settings.js";
+import { isLoopback, parseAddress } from "./server/address.js";
 
 /** What the environment decides, checked and frozen. Durations in ms, sizes in bytes. */
 export interface Config {
@@ -8,6 +9,10 @@ export interface Config {
     /** HOST:PORT, where port 0 takes any free one, or unix:/PATH; see `parseAddress`. */
     readonly address: string;
     readonly maxMessageBytes: number;
+  };
+  readonly auth: {
+    /** Whether callers must say who they are; if not, every address is a loopback one. */
+    readonly isRequired: boolean;
   };
   readonly database: {
     /** Connection URL; undefined: the embedded PostgreSQL in `dataDir`. */
@@ -84,6 +89,9 @@ function readSetting<T>(setting: Setting<T>, env: Environment, problems: string[
 /** Throws when settings that are valid one by one contradict each other. */
 function checkTogether(values: SettingValues): SettingValues {
   const problems: string[] = [];
+  if (values.auth === "none" && !isLoopback(parseAddress(values.grpcAddress))) {
+    problems.push(refusedAddress(SETTINGS.grpcAddress.name, values.grpcAddress));
+  }
   const { databasePoolSize, recorderLanes, recorderBatchSize, recorderQueueLimit } = SETTINGS;
   if (values.databasePoolSize <= values.recorderLanes) {
     const rule = `must be larger than ${recorderLanes.name}, ${values.recorderLanes}`;
@@ -97,9 +105,18 @@ function checkTogether(values: SettingValues): SettingValues {
   return values;
 }
 
+function refusedAddress(name: string, address: string): string {
+  return (
+    `${name}: must be a loopback address or a unix socket while ${SETTINGS.auth.name} is none, ` +
+    `because every caller may do everything then (was ${showValue(address)}); to listen there, ` +
+    `make a token with "tally token create --bootstrap" and set ${SETTINGS.auth.name}=required`
+  );
+}
+
 function toConfig(values: SettingValues): Config {
   return {
     grpc: { address: values.grpcAddress, maxMessageBytes: values.grpcMaxMessageBytes },
+    auth: { isRequired: values.auth === "required" },
     database: {
       url: values.databaseUrl,
       dataDir: resolve(values.dataDir),

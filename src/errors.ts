@@ -33,6 +33,7 @@ export const ERROR_KINDS = {
   CREDENTIALS_INVALID: "unauthenticated",
   CREDENTIALS_EXPIRED: "unauthenticated",
   PERMISSION_DENIED: "permission-denied",
+  TOKEN_NOT_FOUND: "not-found",
   DATABASE_UNAVAILABLE: "unavailable",
   OVERLOADED: "overloaded",
   SHUTTING_DOWN: "unavailable",

@@ -16,6 +16,7 @@ describe("loadConfig", () => {
   it("has a default for every setting", () => {
     expect(loadConfig({})).to.deep.equal({
       grpc: { address: "127.0.0.1:50051", maxMessageBytes: 4_194_304 },
+      auth: { isRequired: false },
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
       shutdown: { graceMs: 10_000 },
@@ -26,6 +27,7 @@ describe("loadConfig", () => {
   it("reads every setting", () => {
     const config = loadConfig({
       TALLY_GRPC_ADDRESS: "[::1]:0",
+      TALLY_AUTH: "required",
       TALLY_MAX_MESSAGE_BYTES: "8MiB",
       DATABASE_URL: "postgresql://tally:secret@db:5432/tally",
       TALLY_DATA_DIR: "/var/lib/tally",
@@ -39,6 +41,7 @@ describe("loadConfig", () => {
     });
     expect(config).to.deep.equal({
       grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
+      auth: { isRequired: true },
       database: {
         url: "postgresql://tally:secret@db:5432/tally",
         dataDir: "/var/lib/tally",
@@ -87,6 +90,7 @@ describe("loadConfig", () => {
     ["TALLY_MAX_MESSAGE_BYTES", "65535", "from 64KiB to 64MiB"],
     ["TALLY_MAX_MESSAGE_BYTES", "65MiB", "from 64KiB to 64MiB"],
     ["TALLY_MAX_MESSAGE_BYTES", "4MB", "KiB or MiB"],
+    ["TALLY_AUTH", "on", "one of none, required"],
     ["TALLY_DATA_DIR", "a\0b", "the path of a directory"],
     ["TALLY_DATABASE_POOL_SIZE", "1", "a whole number from 2 to 1000"],
     ["TALLY_DATABASE_POOL_SIZE", "ten", "a whole number from 2 to 1000"],
@@ -148,6 +152,17 @@ describe("loadConfig", () => {
 });
 
 describe("unknownSettings", () => {
+  it("lets only this machine in while nobody is asked who they are", () => {
+    const [problem, ...others] = problemsOf({ TALLY_GRPC_ADDRESS: "0.0.0.0:50051" });
+    expect(problem).to.match(
+      /^TALLY_GRPC_ADDRESS: must be a loopback address .*TALLY_AUTH is none/,
+    );
+    expect(problem).to.include('(was "0.0.0.0:50051")').and.include("TALLY_AUTH=required");
+    expect(others).to.deep.equal([]);
+    const asked = { TALLY_GRPC_ADDRESS: "0.0.0.0:50051", TALLY_AUTH: "required" };
+    expect(problemsOf(asked)).to.deep.equal([]);
+  });
+
   it("names variables that are no settings", () => {
     const env = { TALLY_GRPC_ADRESS: "x", TALLY_LOG_LEVEL: "info", PATH: "/bin", TALLY_A: "1" };
     expect(unknownSettings(env)).to.deep.equal(["TALLY_A", "TALLY_GRPC_ADRESS"]);

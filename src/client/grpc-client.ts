@@ -8,7 +8,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { Client, type ClientOptions, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, Client, type ClientOptions, credentials } from "@grpc/grpc-js";
 import { encodeMessage, installTextEncoding } from "../wire.js";
 import {
   type CallSettings,
@@ -56,8 +56,24 @@ export type GrpcClient<S extends DescService> = {
   close(): void;
 };
 
+/** How to speak to a server in secret, and by which certificate to be known. PEM texts. */
+export interface ClientTls {
+  /** Certificates that the server's must come from. Default: those that Node trusts. */
+  readonly ca?: Buffer;
+  /** The client's certificate, with the key; for servers that know callers by it. */
+  readonly certificate?: { readonly cert: Buffer; readonly key: Buffer };
+}
+
+/** Who calls, and how secretly. */
+export interface ClientCredentials {
+  /** Sent as bearer token with every call. */
+  readonly token?: string;
+  /** Default: no encryption. */
+  readonly tls?: ClientTls;
+}
+
 /** Options of {@link createGrpcClient}. */
-export interface GrpcClientOptions {
+export interface GrpcClientOptions extends ClientCredentials {
   /**
    * Connections of its own that calls take in turn. Default 1, which is right but for load: one
    * connection is served by one process.
@@ -83,18 +99,20 @@ const CHANNEL_OPTIONS: ClientOptions = {
 /**
  * A client of one service. Connects at the first call and again whenever it must.
  *
- * @param address - "127.0.0.1:50051", or "unix:/path"; without encryption.
+ * @param address - "127.0.0.1:50051", or "unix:/path".
+ * @throws Error when a certificate or key cannot be read
  */
 export function createGrpcClient<S extends DescService>(
   service: S,
   address: string,
-  { connections = 1, timeoutMs = DEFAULT_TIMEOUT_MS }: GrpcClientOptions = {},
+  { connections = 1, timeoutMs = DEFAULT_TIMEOUT_MS, token, tls }: GrpcClientOptions = {},
 ): GrpcClient<S> {
   installTextEncoding();
   const clients = Array.from(
     { length: connections },
-    () => new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS),
+    () => new Client(address, channelCredentials(tls), CHANNEL_OPTIONS),
   );
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   let turn = 0;
   const next = (): Client => {
     turn = (turn + 1) % clients.length;
@@ -102,7 +120,7 @@ export function createGrpcClient<S extends DescService>(
   };
   const methods = service.methods.map((method) => [
     method.localName,
-    toFunction(method, next, timeoutMs),
+    toFunction(method, next, { timeoutMs, headers }),
   ]);
   const close = () => {
     for (const client of clients) client.close();
@@ -117,26 +135,47 @@ type AnyMethod =
 
 type Init = MessageInitShape<DescMessage>;
 
-function toFunction(method: DescMethod, next: () => Client, timeoutMs: number): AnyMethod {
+/** What holds for every call that does not say otherwise. */
+interface CallDefaults {
+  /** For unary calls. */
+  readonly timeoutMs: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function toFunction(
+  method: DescMethod,
+  next: () => Client,
+  { timeoutMs, headers }: CallDefaults,
+): AnyMethod {
   const wire: WireMethod = {
     path: `/${method.parent.typeName}/${method.name}`,
     encode: (request) => encodeMessage(method.input, request),
     decode: (bytes) => fromBinary(method.output, bytes),
   };
+  const complete = (settings: CallSettings = {}): CallSettings => ({
+    ...settings,
+    headers: settings.headers === undefined ? headers : { ...headers, ...settings.headers },
+  });
   const toRequest = (init: Init): Message => create(method.input, init);
   switch (method.methodKind) {
     case "unary":
       return (init: Init, settings?: CallSettings) =>
-        callUnary(next(), wire, toRequest(init), { timeoutMs, ...settings });
+        callUnary(next(), wire, toRequest(init), { timeoutMs, ...complete(settings) });
     case "server_streaming":
-      return (init: Init, settings: CallSettings = {}) =>
-        callServerStreaming(next(), wire, toRequest(init), settings);
+      return (init: Init, settings?: CallSettings) =>
+        callServerStreaming(next(), wire, toRequest(init), complete(settings));
     case "bidi_streaming":
-      return (inits: AsyncIterable<Init>, settings: CallSettings = {}) =>
-        callBidiStreaming(next(), wire, mapAll(inits, toRequest), settings);
+      return (inits: AsyncIterable<Init>, settings?: CallSettings) =>
+        callBidiStreaming(next(), wire, mapAll(inits, toRequest), complete(settings));
     case "client_streaming":
       throw new Error(`${wire.path}: client streaming is not supported`);
   }
+}
+
+function channelCredentials(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  const { ca, certificate } = tls;
+  return credentials.createSsl(ca ?? null, certificate?.key ?? null, certificate?.cert ?? null);
 }
 
 async function* mapAll<T, U>(items: AsyncIterable<T>, map: (item: T) => U): AsyncGenerator<U> {

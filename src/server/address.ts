@@ -1,3 +1,5 @@
+import { isIPv4 } from "node:net";
+
 /** Where a server listens: a TCP port, or a unix socket. */
 export type ListenAddress =
   | { readonly host: string; readonly port: number }
@@ -29,6 +31,18 @@ export function formatAddress(address: ListenAddress): string {
   if ("path" in address) return `unix:${address.path}`;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
+}
+
+/**
+ * Whether only this machine can reach it. Names other than "localhost" count as reachable from
+ * elsewhere, whatever they resolve to at the moment.
+ */
+export function isLoopback(address: ListenAddress): boolean {
+  if ("path" in address) return true;
+  const host = address.host.toLowerCase();
+  if (host === "localhost" || host === "::1") return true;
+  const ipv4 = host.replace(/^::ffff:/, "");
+  return isIPv4(ipv4) && ipv4.startsWith("127.");
 }
 
 function isBareIpv6(host: string): boolean {

@@ -2,7 +2,11 @@ import { Catalog } from "../../gen/tally/v1/catalog_pb.js";
 import { Operations } from "../../gen/tally/v1/operations_pb.js";
 import { QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
 import { UsageRecorder } from "../../gen/tally/v1/usage_recorder_pb.js";
-import { createGrpcClient, type GrpcClient } from "../client/grpc-client.js";
+import {
+  type ClientCredentials,
+  createGrpcClient,
+  type GrpcClient,
+} from "../client/grpc-client.js";
 
 /** A client of each service of one server. */
 export interface TallyClients {
@@ -20,15 +24,25 @@ const LONG_CALL_TIMEOUT_MS = 120_000;
 /**
  * Makes the clients; they connect at their first call.
  *
- * @param address HOST:PORT or unix:/PATH, without encryption
+ * @param address HOST:PORT or unix:/PATH
  * @param connections connections for checks, and as many for records
  */
-export function createTallyClients(address: string, connections: number): TallyClients {
+export function createTallyClients(
+  address: string,
+  connections: number,
+  credentials: ClientCredentials = {},
+): TallyClients {
   const services = {
-    checker: createGrpcClient(QuotaChecker, address, { connections }),
-    recorder: createGrpcClient(UsageRecorder, address, { connections }),
-    catalog: createGrpcClient(Catalog, address, { timeoutMs: LONG_CALL_TIMEOUT_MS }),
-    operations: createGrpcClient(Operations, address, { timeoutMs: LONG_CALL_TIMEOUT_MS }),
+    checker: createGrpcClient(QuotaChecker, address, { ...credentials, connections }),
+    recorder: createGrpcClient(UsageRecorder, address, { ...credentials, connections }),
+    catalog: createGrpcClient(Catalog, address, {
+      ...credentials,
+      timeoutMs: LONG_CALL_TIMEOUT_MS,
+    }),
+    operations: createGrpcClient(Operations, address, {
+      ...credentials,
+      timeoutMs: LONG_CALL_TIMEOUT_MS,
+    }),
   };
   return {
     ...services,

@@ -12,7 +12,7 @@ import { accessRuleOf } from "../../src/server/access.js";
 import { contractMethods } from "../support/contract.js";
 
 function caller(role: Role, boundUserId?: string): Identity {
-  return { name: "test", role, boundUserId };
+  return { id: "test", name: "test", role, boundUserId };
 }
 
 /** The text of the refusal; undefined when there is none. */

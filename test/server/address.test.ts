@@ -1,5 +1,10 @@
 import { expect } from "chai";
-import { formatAddress, type ListenAddress, parseAddress } from "../../src/server/address.js";
+import {
+  formatAddress,
+  isLoopback,
+  type ListenAddress,
+  parseAddress,
+} from "../../src/server/address.js";
 
 describe("parseAddress", () => {
   const cases: [string, ListenAddress, string?][] = [
@@ -34,6 +39,29 @@ describe("parseAddress", () => {
       expect(() => parseAddress(text)).to.throw(
         `"${text}" is no address to listen on; write host:port`,
       );
+    });
+  }
+});
+
+describe("isLoopback", () => {
+  const cases: [string, boolean][] = [
+    ["127.0.0.1:1", true],
+    ["127.8.9.10:1", true],
+    ["localhost:1", true],
+    ["LOCALHOST:1", true],
+    ["[::1]:1", true],
+    ["[::ffff:127.0.0.1]:1", true],
+    ["unix:/run/tally.sock", true],
+    ["0.0.0.0:1", false],
+    ["[::]:1", false],
+    ["10.0.0.1:1", false],
+    ["127.0.0.1.example.com:1", false],
+    ["localhost.example.com:1", false],
+    ["128.0.0.1:1", false],
+  ];
+  for (const [text, expected] of cases) {
+    it(`says ${expected} of ${text}`, () => {
+      expect(isLoopback(parseAddress(text))).to.equal(expected);
     });
   }
 });

@@ -8,6 +8,7 @@ import * as leases from "./0006-leases.js";
 import * as audit from "./0007-audit.js";
 import * as lifecycle from "./0008-lifecycle.js";
 import * as retention from "./0009-retention.js";
+import * as identity from "./0013-identity.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
 const migrations: Readonly<Record<string, Knex.Migration>> = {
@@ -20,6 +21,7 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0007-audit": audit,
   "0008-lifecycle": lifecycle,
   "0009-retention": retention,
+  "0013-identity": identity,
 };
 
 /** Hands the migrations to Knex as modules: they run the same from sources and compiled. */
