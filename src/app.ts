@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
+import { CheckQuotaRequestSchema } from "../gen/tally/v1/quota_checker_pb.js";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
 import { startIdentity } from "./app-identity.js";
 import type { Authenticator } from "./caller.js";
@@ -12,7 +13,8 @@ import { createPriceVersions } from "./catalog/price-versions.js";
 import { createCatalogService } from "./catalog/service.js";
 import type { Config } from "./config.js";
 import { isUnavailable } from "./database/errors.js";
-import { DomainError } from "./errors.js";
+import { createNotificationListener } from "./database/listen.js";
+import { type DomainError, databaseUnavailable } from "./errors.js";
 import { createServerInfoStore } from "./operations/server-info-store.js";
 import { createOperationsService } from "./operations/service.js";
 import { createLedgerVerifier } from "./operations/verify.js";
@@ -20,10 +22,17 @@ import { createVerifyStore } from "./operations/verify-store.js";
 import { createPriceBook } from "./pricing/price-book.js";
 import { createWarnLimiter } from "./pricing/warn-limiter.js";
 import { createChecker } from "./quota/check.js";
+import { createReservationExtender } from "./quota/extension.js";
 import { createLedger } from "./quota/ledger.js";
-import { createLedgerStore, fromLeaseJson } from "./quota/ledger-store.js";
+import { fromLeaseJson } from "./quota/ledger-json.js";
+import { createLedgerStore } from "./quota/ledger-store.js";
 import { createReservationIdCodec } from "./quota/reservation-id.js";
 import { createQuotaService, decodeReservation } from "./quota/service.js";
+import {
+  createSettledAnnouncer,
+  readSettledNotice,
+  SETTLED_CHANNEL,
+} from "./quota/settled-notices.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
 import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
@@ -121,17 +130,51 @@ async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
 
 async function startQuota(context: AppContext, { directory, priceBook }: Catalog, stops: Stop[]) {
   const { storage, logger, replicaId } = context;
-  const ledger = createLedger({ store: createLedgerStore(storage.database, replicaId), logger });
+  const store = createLedgerStore(storage.database, replicaId);
+  const announcer = createSettledAnnouncer({ notify: store.notifySettled, logger });
+  const ledger = createLedger({
+    store,
+    logger,
+    announce: announcer.announce,
+    answerTimeoutMs: context.config.quota.timeoutMs,
+  });
+  const listener = createNotificationListener({
+    connection: storage.connection,
+    channels: [SETTLED_CHANNEL],
+    onNotification(_channel, payload) {
+      const notice = readSettledNotice(payload);
+      if (notice) ledger.settledElsewhere(notice);
+    },
+    // What was missed meanwhile is found out at the expiry of each reservation.
+    onReconnect() {},
+    logger,
+  });
+  stops.push(() => listener.stop());
   stops.push(() => ledger.stop());
-  await ledger.start();
+  await Promise.all([listener.start(), ledger.start()]);
   const codec = createReservationIdCodec(Buffer.from(directory.settings.reservationKey, "hex"));
-  const checker = createChecker({
+  const judging = {
     directory,
     pricing: priceBook,
     ledger,
     unpricedModelPolicy: () => directory.settings.unpricedModelPolicy,
+  };
+  const unchecked = createWarnLimiter({ nowMs: () => performance.now() });
+  const service = createQuotaService({
+    checker: createChecker({
+      ...judging,
+      onUnchecked({ budgetId }) {
+        if (!unchecked.shouldWarn(budgetId)) return;
+        logger.warn({ budgetId }, "the database is away: requests pass this budget unseen");
+      },
+    }),
+    extender: createReservationExtender(judging),
+    ledger,
+    directory,
+    codec,
+    itemViolations: (request, path) =>
+      allViolations(validateMessage(CheckQuotaRequestSchema, request, path), []),
   });
-  const service = createQuotaService({ checker, ledger, directory, codec });
   return { ledger, codec, service };
 }
 
@@ -159,7 +202,7 @@ async function startUsage(
         if (unpriced.shouldWarn(model)) logger.warn({ model, provider }, "model has no price");
       },
     }),
-    onPosted: ({ leases }, ended) => ledger.settled(ended, leases.map(fromLeaseJson)),
+    onPosted: ({ leases }, uids) => ledger.settled({ uids, leases: leases.map(fromLeaseJson) }),
     limitOf: (budgetId) => directory.budget(budgetId)?.limit ?? undefined,
   });
   stops.push(() => recorder.stop());
@@ -229,9 +272,7 @@ async function startServer(
 
 /** What a room lets through because it cannot say it better than the database. */
 function classify(error: unknown): DomainError | undefined {
-  if (!isUnavailable(error)) return undefined;
-  const message = "the database is unavailable; try again";
-  return new DomainError("DATABASE_UNAVAILABLE", message, { cause: error });
+  return isUnavailable(error) ? databaseUnavailable(error) : undefined;
 }
 
 /** Microseconds since 1970, in whole milliseconds. */

@@ -97,6 +97,14 @@ export const SETTINGS = {
       "Most usage records that wait for their commit. Beyond it, calls are refused with " +
       "RESOURCE_EXHAUSTED and a time to try again. At least `TALLY_RECORDER_BATCH_SIZE`.",
   },
+  quotaTimeoutMs: {
+    name: "TALLY_QUOTA_TIMEOUT",
+    default: "2s",
+    kind: duration("10ms", "1m"),
+    doc:
+      "The longest that CheckQuota waits for the database. Beyond it a budget that cannot be " +
+      "answered from memory is treated by its `on_unavailable`.",
+  },
   shutdownGraceMs: {
     name: "TALLY_SHUTDOWN_GRACE",
     default: "10s",

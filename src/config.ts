@@ -31,6 +31,10 @@ export interface Config {
     /** Records that wait, at least `batchSize`. */
     readonly queueLimit: number;
   };
+  readonly quota: {
+    /** The longest that a check waits for the database. */
+    readonly timeoutMs: number;
+  };
   readonly shutdown: { readonly graceMs: number };
   readonly log: { readonly level: SettingValues["logLevel"] };
 }
@@ -128,6 +132,7 @@ function toConfig(values: SettingValues): Config {
       batchSize: values.recorderBatchSize,
       queueLimit: values.recorderQueueLimit,
     },
+    quota: { timeoutMs: values.quotaTimeoutMs },
     shutdown: { graceMs: values.shutdownGraceMs },
     log: { level: values.logLevel },
   };

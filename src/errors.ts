@@ -27,6 +27,7 @@ export const ERROR_KINDS = {
   USAGE_RECORD_NOT_FOUND: "not-found",
   USAGE_STATUS_CONFLICT: "failed-precondition",
   RESERVATION_INVALID: "invalid-argument",
+  RESERVATION_ENDED: "failed-precondition",
   SUBJECT_NOT_FOUND: "not-found",
   CATALOG_INVALID: "invalid-argument",
   CREDENTIALS_MISSING: "unauthenticated",
@@ -161,6 +162,17 @@ export function notFound(reason: ErrorReason, resource: ErrorResource): DomainEr
 /** The thing is there already. */
 export function alreadyExists(reason: ErrorReason, resource: ErrorResource): DomainError {
   return new DomainError(reason, `${describe(resource)} exists already`, { resource });
+}
+
+/** The database cannot be reached, or did not answer in time. */
+export function databaseUnavailable(cause?: unknown): DomainError {
+  const message = "the database is unavailable; try again";
+  return new DomainError("DATABASE_UNAVAILABLE", message, { cause });
+}
+
+/** Whether a room gave up for want of the database. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  return error instanceof DomainError && error.reason === "DATABASE_UNAVAILABLE";
 }
 
 /** The server is stopping and takes no new work. */

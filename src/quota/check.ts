@@ -1,21 +1,22 @@
 import type { UnpricedModelPolicy } from "../catalog/settings.js";
+import { isDatabaseUnavailable } from "../errors.js";
 import type { PricingCatalog } from "../pricing/pricing-terms.js";
-import { admit, isDenial, type QuotaReason } from "./admission.js";
+import { admit, isDenial } from "./admission.js";
 import { budgetsChecked } from "./applicable-budgets.js";
+import type { Judgement } from "./comparison.js";
+import {
+  type Comparison,
+  compareHeld,
+  compareStandings,
+  judge,
+  standingsOf,
+} from "./comparison.js";
 import type { Budget, QuotaDirectory } from "./directory.js";
 import { type Expectation, type ExpectedSpend, expectedSpend } from "./expectation.js";
-import type { OpenReservation } from "./lease-book.js";
-import type { Ledger } from "./ledger.js";
+import type { PeriodKey } from "./lease.js";
+import type { Ledger, ReserveRequest } from "./ledger.js";
 import { amountFor } from "./spend.js";
-import {
-  denialMessage,
-  isShort,
-  type MetBudget,
-  retryAfterMs,
-  type Standing,
-  standingOf,
-  tightest,
-} from "./verdict.js";
+import type { MetBudget, Standing } from "./verdict.js";
 import { periodAt } from "./window.js";
 
 /** A check, as the caller told it. */
@@ -30,35 +31,33 @@ export interface CheckRequest extends Expectation {
 }
 
 /** How a check was answered. */
-export interface CheckResult {
-  readonly allowed: boolean;
-  readonly reason: QuotaReason;
-  /** For people. */
-  readonly message: string;
-  readonly reservation: OpenReservation | undefined;
+export interface CheckResult extends Judgement {
   readonly estimatedCostNanoUsd: bigint;
-  /** The budget that denied, or else the one in money with the least left. */
-  readonly limiting: Standing | undefined;
-  /** Least left on a HARD budget in money, nano-USD. Undefined: unlimited. */
-  readonly remainingNanoUsd: bigint | undefined;
   /** SOFT budgets that would be passed. */
   readonly warnings: readonly Standing[];
-  readonly retryAfterMs: number | undefined;
 }
 
 /** Says whether a caller may spend. */
 export interface Checker {
-  /** @throws when the database is needed and away */
+  /** @throws DomainError DATABASE_UNAVAILABLE when the database is needed and away */
   check(request: CheckRequest): Promise<CheckResult>;
 }
 
-/** Makes a checker. */
-export function createChecker(parts: {
+/** What a checker is made of. */
+export interface CheckerParts {
   readonly directory: QuotaDirectory;
   readonly pricing: PricingCatalog;
-  readonly ledger: Pick<Ledger, "reserve" | "figures" | "nowMs">;
+  readonly ledger: Pick<
+    Ledger,
+    "reserve" | "reserveFromMemory" | "roomInMemory" | "figures" | "recentFigures" | "nowMs"
+  >;
   readonly unpricedModelPolicy: () => UnpricedModelPolicy;
-}): Checker {
+  /** Told of each budget that let a request pass unseen, since the database was away. */
+  readonly onUnchecked: (budget: PeriodKey) => void;
+}
+
+/** Makes a checker. */
+export function createChecker(parts: CheckerParts): Checker {
   const { directory, pricing, ledger } = parts;
 
   async function check(request: CheckRequest): Promise<CheckResult> {
@@ -81,9 +80,16 @@ export function createChecker(parts: {
     if (hard.length === 0) {
       return answer({ allowed: true, reason: "UNLIMITED", estimatedCostNanoUsd, warnings });
     }
-    const result = request.reserve ? await reserve(request, hard) : await compare(hard);
+    const comparison = await compare(request, hard);
     const denial = admission.isStandalone ? "BALANCE_INSUFFICIENT" : "QUOTA_EXCEEDED";
-    return judge(result, { denial, estimatedCostNanoUsd, warnings, nowMs });
+    const judgement = judge(comparison, { denial, nowMs });
+    const message = comparison.unchecked ? uncheckedMessage(comparison.unchecked) : undefined;
+    return {
+      ...judgement,
+      estimatedCostNanoUsd,
+      warnings,
+      ...(judgement.allowed && message && { message }),
+    };
   }
 
   /** A token estimate that nobody can price must not pass a limit in money as if it were free. */
@@ -92,76 +98,82 @@ export function createChecker(parts: {
     return hard.some(({ budget }) => budget.measure === "COST");
   }
 
-  async function reserve(request: CheckRequest, hard: readonly MetBudget[]): Promise<Comparison> {
-    const { reservation, figures } = await ledger.reserve({
-      needs: hard.map(({ budget, period, amount }) => ({
-        budgetId: budget.budgetId,
-        periodStartMs: period.startMs,
-        amount,
-      })),
-      ttlMs: request.reservationTtlMs,
-      requestId: request.requestId,
-    });
-    const standings = hard.flatMap((entry, index) => standingOf(entry, figures[index]!) ?? []);
-    const short = reservation ? undefined : (standings.find(isShort) ?? standings[0]);
-    return { isAllowed: reservation !== undefined, reservation, standings, short };
+  async function compare(
+    request: CheckRequest,
+    hard: readonly MetBudget[],
+  ): Promise<UncheckedComparison> {
+    const wanted = toReserveRequest(request, hard);
+    try {
+      if (request.reserve) {
+        const { reservation, figures } = await ledger.reserve(wanted);
+        return compareHeld(hard, figures, reservation);
+      }
+      const room = ledger.roomInMemory(wanted) ?? (await ledger.figures(hard.map(toKey)));
+      return compareStandings(hard, room);
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      return compareWithoutDatabase(request, hard, error);
+    }
   }
 
-  async function compare(hard: readonly MetBudget[]): Promise<Comparison> {
-    const standings = await standingsOf(hard);
-    const short = standings.find(isShort);
-    return { isAllowed: !short, reservation: undefined, standings, short };
+  /**
+   * Budgets that say so let the request pass unseen; the others must have room in leases that are
+   * here.
+   */
+  function compareWithoutDatabase(
+    request: CheckRequest,
+    hard: readonly MetBudget[],
+    error: unknown,
+  ): UncheckedComparison {
+    const strict = hard.filter(({ budget }) => budget.onUnavailable === "DENY");
+    const unchecked = hard.filter(({ budget }) => budget.onUnavailable === "ALLOW");
+    if (unchecked.length === 0) throw error;
+    const comparison = strict.length === 0 ? NOTHING_TO_COMPARE : fromMemory(request, strict);
+    if (!comparison) throw error;
+    for (const met of unchecked) parts.onUnchecked(toKey(met));
+    return { ...comparison, unchecked };
   }
 
+  function fromMemory(request: CheckRequest, strict: readonly MetBudget[]): Comparison | undefined {
+    const wanted = toReserveRequest(request, strict);
+    if (!request.reserve) {
+      const room = ledger.roomInMemory(wanted);
+      return room && compareStandings(strict, room);
+    }
+    const { reservation, figures } = ledger.reserveFromMemory(wanted);
+    return reservation && compareHeld(strict, figures, reservation);
+  }
+
+  /** A warning is not worth a failed check: without the database there are none. */
   async function warningsOf(soft: readonly MetBudget[]): Promise<Standing[]> {
     if (soft.length === 0) return [];
-    const standings = await standingsOf(soft);
-    return standings.filter(({ remaining, amount }) => remaining < amount);
-  }
-
-  async function standingsOf(met: readonly MetBudget[]): Promise<Standing[]> {
-    const keys = met.map(({ budget, period }) => ({
-      budgetId: budget.budgetId,
-      periodStartMs: period.startMs,
-    }));
-    const figures = await ledger.figures(keys);
-    return met.flatMap((entry, index) => standingOf(entry, figures[index]!) ?? []);
+    try {
+      const figures = await ledger.recentFigures(soft.map(toKey));
+      return standingsOf(soft, figures).filter(({ remaining, amount }) => remaining < amount);
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      return [];
+    }
   }
 
   return { check };
 }
 
-/** How the expected amounts compare with what is left. */
-interface Comparison {
-  readonly isAllowed: boolean;
-  readonly reservation: OpenReservation | undefined;
-  readonly standings: readonly Standing[];
-  /** The budget that has no room. */
-  readonly short: Standing | undefined;
+/** A comparison some of whose budgets could not be asked. */
+interface UncheckedComparison extends Comparison {
+  readonly unchecked?: readonly MetBudget[];
 }
 
-function judge(
-  { isAllowed, reservation, standings, short }: Comparison,
-  facts: {
-    readonly denial: QuotaReason;
-    readonly estimatedCostNanoUsd: bigint;
-    readonly warnings: readonly Standing[];
-    readonly nowMs: number;
-  },
-): CheckResult {
-  const { denial, estimatedCostNanoUsd, warnings, nowMs } = facts;
-  const least = tightest(standings);
-  const common = { estimatedCostNanoUsd, warnings, remainingNanoUsd: least?.remaining };
-  if (isAllowed) {
-    return answer({ ...common, allowed: true, reason: "OK", reservation, limiting: least });
-  }
-  return answer({
-    ...common,
-    allowed: false,
-    reason: denial,
-    limiting: short,
-    ...(short && { message: denialMessage(short), retryAfterMs: retryAfterMs(short, nowMs) }),
-  });
+const NOTHING_TO_COMPARE: Comparison = {
+  isAllowed: true,
+  reservation: undefined,
+  standings: [],
+  short: undefined,
+};
+
+function uncheckedMessage(unchecked: readonly MetBudget[]): string {
+  const names = unchecked.map(({ budget }) => `"${budget.budgetId}"`).join(", ");
+  return `the database is away: allowed without asking budget ${names}`;
 }
 
 function unpriced({ model, provider }: CheckRequest): CheckResult {
@@ -176,6 +188,22 @@ function meet(budget: Budget, expected: ExpectedSpend, nowMs: number): MetBudget
     period: periodAt(budget.window, nowMs),
     amount: amountFor(budget, expected),
     isExpired: budget.expireTimeMs !== null && budget.expireTimeMs <= nowMs,
+  };
+}
+
+function toKey({ budget, period }: MetBudget): PeriodKey {
+  return { budgetId: budget.budgetId, periodStartMs: period.startMs };
+}
+
+function toReserveRequest(request: CheckRequest, met: readonly MetBudget[]): ReserveRequest {
+  return {
+    needs: met.map(({ budget, period, amount }) => ({
+      budgetId: budget.budgetId,
+      periodStartMs: period.startMs,
+      amount,
+    })),
+    ttlMs: request.reservationTtlMs,
+    requestId: request.requestId,
   };
 }
 

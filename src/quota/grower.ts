@@ -1,117 +1,205 @@
+import { databaseUnavailable } from "../errors.js";
 import type { DatabaseClock } from "./database-clock.js";
-import type { PeriodKey } from "./lease.js";
-import type { LeaseBook, Need, OpenReservation, ReservationTerms } from "./lease-book.js";
-import type { GrowAnswer, GrowRequest, LedgerStore, PeriodFigures } from "./ledger-store.js";
+import { LEASE_MARGIN_MS, type Lease, type PeriodKey } from "./lease.js";
+import type { LeaseBook, Need } from "./lease-book.js";
+import type {
+  GrowAnswer,
+  GrowRequest,
+  LedgerStore,
+  PeriodFigures,
+  ReservationHold,
+} from "./ledger-store.js";
+import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 
 /** How a check that had to wait was answered. */
 export interface GrowOutcome {
   /** Unset: refused. */
   readonly reservation: OpenReservation | undefined;
-  /**
-   * Where each of the needed periods stands, in the order of the needs: now, or if the database was
-   * not asked, when it was last heard of.
-   */
+  /** Where each of the needed periods stood after it, in the order of the needs. */
   readonly figures: readonly PeriodFigures[];
 }
 
+/** How a reservation fared that was to be taken over from another replica. */
+export type MoveOutcome =
+  | { readonly kind: "MOVED"; readonly reservation: OpenReservation }
+  | { readonly kind: "REFUSED" }
+  | { readonly kind: "ENDED" };
+
 /** Asks the database for what leases lack, once for all callers that wait. */
 export interface Grower {
-  /** @throws what the store throws, for every caller of the group. */
+  /**
+   * @throws DomainError DATABASE_UNAVAILABLE when no answer came in time, or what the store throws,
+   *   for every caller of the group
+   */
   grow(needs: readonly Need[], terms: ReservationTerms): Promise<GrowOutcome>;
+  /** Ends a reservation of another replica and makes its successor here, or neither. */
+  move(
+    holds: readonly ReservationHold[],
+    needs: readonly Need[],
+    terms: ReservationTerms,
+  ): Promise<MoveOutcome>;
+  /** Brings a lease back to its target; nobody waits for it. */
+  refill(lease: Lease): void;
+}
+
+/** What a grower is made of. */
+export interface GrowerParts {
+  readonly book: LeaseBook;
+  readonly store: Pick<LedgerStore, "grow" | "move">;
+  readonly clock: DatabaseClock;
+  /** The longest that a caller waits for the database, milliseconds. */
+  readonly answerTimeoutMs: number;
 }
 
 interface Waiter {
   readonly needs: readonly Need[];
   readonly terms: ReservationTerms;
-  readonly resolve: (outcome: GrowOutcome) => void;
-  readonly reject: (error: unknown) => void;
+  resolve(outcome: GrowOutcome): void;
+  reject(error: unknown): void;
+  /** Has been told that no answer came in time. */
+  isGone: boolean;
 }
 
-/** The most callers in one question, so that no row stays locked for long. */
+/** The most callers and refills in one question, so that no row stays locked for long. */
 const MAX_GROUP = 256;
-/** A lease outlives the reservations in it by this much. */
-const LEASE_MARGIN_MS = 60_000;
 
 /**
  * One question is under way at a time; whoever comes meanwhile waits for the next. In a question
  * each caller is served all or none, in the order of arrival, so that a budget with room for k
  * equal callers admits exactly k.
  */
-export function createGrower(parts: {
-  book: LeaseBook;
-  store: Pick<LedgerStore, "grow">;
-  clock: DatabaseClock;
-}): Grower {
-  const { book, store, clock } = parts;
+export function createGrower(parts: GrowerParts): Grower {
+  const { book, store, clock, answerTimeoutMs } = parts;
   let waiters: Waiter[] = [];
+  let low: Lease[] = [];
   let isRunning = false;
 
   async function run(): Promise<void> {
     // Lets the other calls that arrived in the same turn of the event loop join.
     await new Promise(setImmediate);
-    while (waiters.length > 0) {
-      const group = waiters.slice(0, MAX_GROUP);
+    while (waiters.length > 0 || low.length > 0) {
+      const group = waiters.slice(0, MAX_GROUP).filter(({ isGone }) => !isGone);
       waiters = waiters.slice(MAX_GROUP);
-      await serve(group);
+      const refills = low.slice(0, MAX_GROUP);
+      low = low.slice(MAX_GROUP);
+      await serve(group, refills);
     }
     isRunning = false;
   }
 
-  async function serve(group: readonly Waiter[]): Promise<void> {
-    const { request, keys } = toRequest(book, group);
+  function wake(): void {
+    if (isRunning) return;
+    isRunning = true;
+    void run();
+  }
+
+  async function serve(group: readonly Waiter[], refills: readonly Lease[]): Promise<void> {
+    if (group.length === 0 && refills.length === 0) return;
+    const { request, keys } = toRequest(book, { group, refills, nowMs: clock.nowMs() });
     try {
       const sentAtMs = clock.steadyMs();
       const answer = await store.grow(request);
-      clock.learn(answer.nowMs, sentAtMs);
-      answer.periods.forEach((period) => {
-        book.takeGrown(period, period);
-      });
+      take(answer, sentAtMs);
       group.forEach((waiter, index) => {
-        waiter.resolve(outcomeOf(waiter, answer.admitted[index] === true, answer, keys));
+        settle(waiter, answer.admitted[index] === true, answer, keys);
       });
     } catch (error) {
       for (const waiter of group) {
         book.dropAside(waiter.needs);
         waiter.reject(error);
       }
+    } finally {
+      for (const lease of refills) lease.isRefilling = false;
     }
   }
 
-  function outcomeOf(
-    { needs, terms }: Waiter,
+  function take(answer: GrowAnswer, sentAtMs: number): void {
+    clock.learn(answer.nowMs, sentAtMs);
+    for (const period of answer.periods) book.takeGrown(period, period);
+  }
+
+  function settle(
+    waiter: Waiter,
     isAdmitted: boolean,
     answer: GrowAnswer,
     keys: ReadonlyMap<string, number>,
-  ): GrowOutcome {
+  ): void {
+    const { needs, terms } = waiter;
+    if (waiter.isGone) {
+      // What was granted stays in the lease, free for others.
+      book.dropAside(needs);
+      return;
+    }
     const figures = needs.map((need) => answer.periods[keys.get(keyOf(need))!]!);
-    if (isAdmitted) return { reservation: book.reserveAside(needs, terms), figures };
+    if (isAdmitted) {
+      waiter.resolve({ reservation: book.reserveAside(needs, terms), figures });
+      return;
+    }
     book.dropAside(needs);
     // The answer may have told of more in the lease than was known here, when an earlier one was
     // lost: then there is room without what the budget refused.
-    return { reservation: book.tryReserve(needs, terms), figures };
+    waiter.resolve({ reservation: book.tryReserve(needs, terms), figures });
   }
 
   return {
     grow(needs, terms) {
       return new Promise((resolve, reject) => {
-        waiters.push({ needs, terms, resolve, reject });
-        if (isRunning) return;
-        isRunning = true;
-        void run();
+        const timer = setTimeout(() => {
+          waiter.isGone = true;
+          reject(databaseUnavailable());
+        }, answerTimeoutMs);
+        const waiter: Waiter = {
+          needs,
+          terms,
+          isGone: false,
+          resolve(outcome) {
+            clearTimeout(timer);
+            resolve(outcome);
+          },
+          reject(error) {
+            clearTimeout(timer);
+            reject(error);
+          },
+        };
+        waiters.push(waiter);
+        wake();
       });
+    },
+    async move(holds, needs, terms) {
+      const nowMs = clock.nowMs();
+      const { request } = toRequest(book, { group: [{ needs, terms }], refills: [], nowMs });
+      try {
+        const sentAtMs = clock.steadyMs();
+        const answer = await store.move(holds, request);
+        if (typeof answer === "string") {
+          book.dropAside(needs);
+          return { kind: answer };
+        }
+        take(answer, sentAtMs);
+        return { kind: "MOVED", reservation: book.reserveAside(needs, terms) };
+      } catch (error) {
+        book.dropAside(needs);
+        throw error;
+      }
+    },
+    refill(lease) {
+      low.push(lease);
+      wake();
     },
   };
 }
 
-/** Folds what the callers need into one question. */
-function toRequest(book: LeaseBook, group: readonly Waiter[]) {
+/** Folds what the callers need, and what leases lack, into one question. */
+function toRequest(
+  book: LeaseBook,
+  wanted: {
+    readonly group: readonly Pick<Waiter, "needs" | "terms">[];
+    readonly refills: readonly Lease[];
+    readonly nowMs: number;
+  },
+) {
   const keys = new Map<string, number>();
-  const periods: {
-    budgetId: string;
-    periodStartMs: number;
-    expireTimeMs: number;
-    extra: bigint;
-  }[] = [];
+  const periods: (PeriodKey & { expireTimeMs: number })[] = [];
   const indexOf = (period: PeriodKey, expireTimeMs: number) => {
     const key = keyOf(period);
     const known = keys.get(key);
@@ -122,16 +210,22 @@ function toRequest(book: LeaseBook, group: readonly Waiter[]) {
     }
     const { budgetId, periodStartMs } = period;
     keys.set(key, periods.length);
-    return periods.push({ budgetId, periodStartMs, expireTimeMs, extra: 0n }) - 1;
+    return periods.push({ budgetId, periodStartMs, expireTimeMs }) - 1;
   };
-  const callers = group.map(({ needs, terms }) => {
+  const callers = wanted.group.map(({ needs, terms }) => {
     const expireTimeMs = terms.expireTimeMs + LEASE_MARGIN_MS;
     for (const need of needs) indexOf(need, expireTimeMs);
     return book
       .setAside(needs, terms)
       .map((ask) => ({ period: indexOf(ask, expireTimeMs), amount: ask.amount }));
   });
-  const request: GrowRequest = { periods, callers };
+  for (const lease of wanted.refills) {
+    indexOf(lease, wanted.nowMs + lease.longestTtlMs + LEASE_MARGIN_MS);
+  }
+  const request: GrowRequest = {
+    periods: periods.map((period) => ({ ...period, extra: book.refillOf(period) })),
+    callers,
+  };
   return { request, keys };
 }
 

@@ -1,18 +1,28 @@
+import { endWindow, noteDemand } from "./demand.js";
 import {
   applyAnswer,
   freeOf,
   type GrownLease,
-  type LastFigures,
+  isLow,
   type Lease,
   type LeaseAnswer,
+  lackOf,
   openLease,
   type PeriodKey,
+  resize,
 } from "./lease.js";
-import type { Hold, Reservation } from "./reservation.js";
+import {
+  createOpenReservations,
+  type OpenReservation,
+  type ReservationTerms,
+} from "./open-reservations.js";
+import type { Hold } from "./reservation.js";
 
 /** What a reservation needs from one period. */
 export interface Need extends PeriodKey {
-  /** In the budget's measure, 0 or more. Even 0 needs that something is left. */
+  /**
+   * In the budget's measure, 0 or more. Even 0 needs that something is left, but for an extension.
+   */
   readonly amount: bigint;
 }
 
@@ -21,23 +31,11 @@ export interface Ask extends PeriodKey {
   readonly amount: bigint;
 }
 
-/** Who a reservation is for, and how long it holds. */
-export interface ReservationTerms {
-  readonly uid: string;
-  /** The request that the check named, or "". */
-  readonly requestId: string;
-  /** When it was made, milliseconds since 1970 by the database's clock. */
-  readonly createTimeMs: number;
-  /** Milliseconds since 1970 by the database's clock. */
-  readonly expireTimeMs: number;
-}
-
-/** A reservation that this replica holds. */
-export interface OpenReservation extends Reservation, ReservationTerms {}
-
 /** The leases and open reservations of this replica. Pure: every step is synchronous. */
 export interface LeaseBook {
-  /** Reserves if every period has room in a lease that outlives the reservation: all or none. */
+  /** Whether every period has room in a lease that outlives the reservation. */
+  hasRoom(needs: readonly Need[], terms: ReservationTerms): boolean;
+  /** Reserves if there is room: all or none. */
   tryReserve(needs: readonly Need[], terms: ReservationTerms): OpenReservation | undefined;
   /**
    * Sets what is free aside for a caller that has to wait, and says what is missing. A lease that
@@ -48,6 +46,11 @@ export interface LeaseBook {
   reserveAside(needs: readonly Need[], terms: ReservationTerms): OpenReservation;
   /** Gives up what was set aside for a caller that waited and was refused. */
   dropAside(needs: readonly Need[]): void;
+  /**
+   * Makes one of a reservation and its extension, under the name of the former and with the later
+   * expiry. Undefined: the former has ended meanwhile, and the extension with it.
+   */
+  merge(uid: string, extension: OpenReservation): OpenReservation | undefined;
   /** A lease as a grow answered it; a lease that was swept meanwhile comes back under a new id. */
   takeGrown(period: PeriodKey, answer: GrownLease): void;
   /** Leases as another step answered them; unknown ones are other replicas'. */
@@ -55,26 +58,37 @@ export interface LeaseBook {
   /** Forgets a reservation that was settled, released or expired. Unknown ones are no error. */
   end(uid: string): OpenReservation | undefined;
   find(uid: string): OpenReservation | undefined;
-  /** What is free in the lease on a period, 0 without one. */
-  free(period: PeriodKey): bigint;
-  /** Where a period stood when its lease last grew; undefined without a lease. */
-  figures(period: PeriodKey): LastFigures | undefined;
+  /** The current lease on a period. */
+  lease(period: PeriodKey): Lease | undefined;
+  /** A lease of this replica, current or swept with reservations in it. */
+  leaseById(leaseId: bigint): Lease | undefined;
+  leases(): Iterable<Lease>;
+  /** Forgets a lease that was swept. */
+  drop(lease: Lease): void;
   /** Open reservations on one period. */
   openOn(period: PeriodKey): OpenReservation[];
   /** Open reservations that expire at or before a moment. */
   expiredBy(timeMs: number): OpenReservation[];
+  /** Sizes what every lease should have in store by what was asked in the time gone by. */
+  endWindow(elapsedMs: number): void;
+  /** What a grow should bring beyond what callers need. */
+  refillOf(period: PeriodKey): bigint;
   /** Forgets leases that have expired and hold nothing. */
   forgetExpired(timeMs: number): void;
 }
 
 /** A lease must outlive the reservations in it by this much, so that it is never swept first. */
-const LEASE_MARGIN_MS = 1_000;
+const OUTLIVING_MS = 1_000;
 
-/** Makes an empty book. */
-export function createLeaseBook(): LeaseBook {
+/**
+ * Makes an empty book.
+ *
+ * @param onLow - told once of each lease that has used up half of its store
+ */
+export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): LeaseBook {
   const leases = new Map<string, Lease>();
   const leasesById = new Map<bigint, Lease>();
-  const reservations = new Map<string, OpenReservation>();
+  const reservations = createOpenReservations();
   /** What waiting callers were promised on periods that have no lease yet. */
   const asideWithoutLease = new Map<string, bigint>();
 
@@ -102,30 +116,74 @@ export function createLeaseBook(): LeaseBook {
       };
     });
     const reservation = { ...terms, holds };
-    reservations.set(terms.uid, reservation);
+    reservations.add(reservation);
     return reservation;
   }
 
+  /** What is asked of a lease decides how much of it is kept in store, and for how long. */
+  function note(lease: Lease, amount: bigint, terms: ReservationTerms): void {
+    noteDemand(lease.demand, amount);
+    lease.longestTtlMs = Math.max(lease.longestTtlMs, terms.expireTimeMs - terms.createTimeMs);
+  }
+
+  function end(uid: string): OpenReservation | undefined {
+    const reservation = reservations.remove(uid);
+    for (const hold of reservation?.holds ?? []) {
+      const lease = leasesById.get(hold.leaseId);
+      if (lease) lease.open -= hold.held;
+    }
+    return reservation;
+  }
+
+  function drop(lease: Lease): void {
+    const key = keyOf(lease);
+    if (leases.get(key) === lease) {
+      leases.delete(key);
+      if (lease.aside !== 0n) asideWithoutLease.set(key, lease.aside);
+    }
+    if (lease.open === 0n) leasesById.delete(lease.leaseId);
+  }
+
+  function hasRoom(needs: readonly Need[], terms: ReservationTerms): boolean {
+    for (const need of needs) {
+      const lease = leaseOf(need);
+      if (!lease || !outlives(lease, terms)) return false;
+      const free = freeOf(lease);
+      if (free < need.amount || (free <= 0n && !mayBeEmpty(need, terms))) return false;
+    }
+    return true;
+  }
+
   return {
+    hasRoom,
+    end,
+    drop,
+
     tryReserve(needs, terms) {
+      if (!hasRoom(needs, terms)) return undefined;
+      const reservation = open(needs, terms);
       for (const need of needs) {
-        const lease = leaseOf(need);
-        if (!lease || !outlives(lease, terms)) return undefined;
-        const free = freeOf(lease);
-        if (free <= 0n || free < need.amount) return undefined;
+        const lease = leaseOf(need)!;
+        note(lease, need.amount, terms);
+        if (isLow(lease)) {
+          lease.isRefilling = true;
+          onLow(lease);
+        }
       }
-      return open(needs, terms);
+      return reservation;
     },
 
     setAside(needs, terms) {
       const asks: Ask[] = [];
       for (const need of needs) {
         const lease = leaseOf(need);
+        if (lease) note(lease, need.amount, terms);
         const free = lease && outlives(lease, terms) ? freeOf(lease) : 0n;
         const used = free <= 0n ? 0n : free < need.amount ? free : need.amount;
         moveAside(need, need.amount);
         // A need of 0 asks whether anything is left, unless something is left here.
-        if (used < need.amount || free <= 0n) asks.push({ ...need, amount: need.amount - used });
+        const isLacking = used < need.amount || (free <= 0n && !mayBeEmpty(need, terms));
+        if (isLacking) asks.push({ ...need, amount: need.amount - used });
       }
       return asks;
     },
@@ -137,6 +195,23 @@ export function createLeaseBook(): LeaseBook {
 
     dropAside(needs) {
       for (const need of needs) moveAside(need, -need.amount);
+    },
+
+    merge(uid, extension) {
+      reservations.remove(extension.uid);
+      const former = reservations.remove(uid);
+      if (!former) {
+        reservations.add(extension);
+        end(extension.uid);
+        return undefined;
+      }
+      const merged = {
+        ...former,
+        expireTimeMs: Math.max(former.expireTimeMs, extension.expireTimeMs),
+        holds: addHolds(former.holds, extension.holds),
+      };
+      reservations.add(merged);
+      return merged;
     },
 
     takeGrown(period, answer) {
@@ -162,34 +237,31 @@ export function createLeaseBook(): LeaseBook {
       }
     },
 
-    end(uid) {
-      const reservation = reservations.get(uid);
-      if (!reservation) return undefined;
-      reservations.delete(uid);
-      for (const hold of reservation.holds) {
-        const lease = leasesById.get(hold.leaseId);
-        if (lease) lease.open -= hold.held;
-      }
-      return reservation;
-    },
-
-    find: (uid) => reservations.get(uid),
-
-    free(period) {
-      const lease = leaseOf(period);
-      return lease ? freeOf(lease) : 0n;
-    },
-
-    figures: (period) => leaseOf(period)?.figures,
+    find: (uid) => reservations.find(uid),
+    lease: leaseOf,
+    leaseById: (leaseId) => leasesById.get(leaseId),
+    leases: () => leases.values(),
 
     openOn(period) {
+      const key = keyOf(period);
       return [...reservations.values()].filter(({ holds }) =>
-        holds.some((hold) => keyOf(hold) === keyOf(period)),
+        holds.some((hold) => keyOf(hold) === key),
       );
     },
 
-    expiredBy: (timeMs) =>
-      [...reservations.values()].filter(({ expireTimeMs }) => expireTimeMs <= timeMs),
+    expiredBy: (timeMs) => reservations.expiredBy(timeMs),
+
+    endWindow(elapsedMs) {
+      for (const lease of leases.values()) {
+        endWindow(lease.demand, elapsedMs);
+        resize(lease);
+      }
+    },
+
+    refillOf(period) {
+      const lease = leaseOf(period);
+      return lease ? lackOf(lease) : 0n;
+    },
 
     forgetExpired(timeMs) {
       for (const [key, lease] of leases) {
@@ -204,8 +276,23 @@ export function createLeaseBook(): LeaseBook {
   };
 }
 
+/** An extension by time alone needs no room. */
+function mayBeEmpty(need: Need, { isExtension = false }: ReservationTerms): boolean {
+  return isExtension && need.amount === 0n;
+}
+
+/** Adds up what both hold of the same lease. */
+function addHolds(former: readonly Hold[], more: readonly Hold[]): Hold[] {
+  const holds = former.map((hold) => {
+    const extra = more.find(({ leaseId }) => leaseId === hold.leaseId);
+    return extra ? { ...hold, held: hold.held + extra.held } : hold;
+  });
+  const isNew = ({ leaseId }: Hold) => !former.some((hold) => hold.leaseId === leaseId);
+  return [...holds, ...more.filter(isNew)];
+}
+
 function outlives(lease: Lease, { expireTimeMs }: ReservationTerms): boolean {
-  return lease.expireTimeMs >= expireTimeMs + LEASE_MARGIN_MS;
+  return lease.expireTimeMs >= expireTimeMs + OUTLIVING_MS;
 }
 
 function keyOf({ budgetId, periodStartMs }: PeriodKey): string {

@@ -1,6 +1,21 @@
 import type { Database } from "../database/database.js";
+import { isUnavailable } from "../database/errors.js";
 import { withRetry } from "../database/retry.js";
-import type { LeaseAnswer, PeriodKey } from "./lease.js";
+import { databaseUnavailable } from "../errors.js";
+import type { LeaseAnswer, LeaseTending, PeriodKey, TendedLease } from "./lease.js";
+import {
+  fromGrowJson,
+  fromLeaseJson,
+  fromTendJson,
+  type GrowJson,
+  type MoveJson,
+  type ReleaseJson,
+  type TendJson,
+  toGrowJson,
+  toHoldJson,
+  toPeriodJson,
+  toTendJson,
+} from "./ledger-json.js";
 import type { Hold } from "./reservation.js";
 
 /** A group of waiting checks, each served all or none, in their order. */
@@ -47,57 +62,96 @@ export interface ReleaseAnswer {
   readonly leases: readonly LeaseAnswer[];
 }
 
-/** What the ledger needs of PostgreSQL. Every step is one round trip and one transaction. */
+/** How tended leases stand; those that were swept are missing. */
+export interface TendAnswer {
+  /** The database's clock, milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly leases: readonly TendedLease[];
+}
+
+/**
+ * What the ledger needs of PostgreSQL. Every step is one round trip and one transaction, and throws
+ * DomainError DATABASE_UNAVAILABLE when the database is away; whether it was done is unknown then.
+ */
 export interface LedgerStore {
   /** The database's clock, milliseconds since 1970. */
   readClock(): Promise<number>;
   grow(request: GrowRequest): Promise<GrowAnswer>;
   release(holds: readonly ReservationHold[]): Promise<ReleaseAnswer>;
+  /**
+   * Ends a reservation of another replica and grants its successor to this one, or neither. ENDED:
+   * there was nothing to move.
+   */
+  move(
+    holds: readonly ReservationHold[],
+    request: GrowRequest,
+  ): Promise<GrowAnswer | "REFUSED" | "ENDED">;
+  /**
+   * Gives back, renews, ends expired reservations, reads figures.
+   *
+   * @param number - grows with every call of the replica
+   */
+  tend(number: bigint, tendings: readonly LeaseTending[]): Promise<TendAnswer>;
   /** In the order of the keys; a period without a row has spent nothing. */
   readPeriods(keys: readonly PeriodKey[]): Promise<PeriodFigures[]>;
+  /** Tells every replica of settled reservations. */
+  notifySettled(payloads: readonly string[]): Promise<void>;
   /** Returns what expired leases hold to their budgets; how many leases went. */
   sweep(maxLeases: number): Promise<number>;
 }
 
 /** The store over the functions of migration 0006. */
 export function createLedgerStore(database: Database, replicaId: string): LedgerStore {
-  const call = <T>(sql: string, bindings: readonly string[]): Promise<T> =>
-    withRetry(async () => {
-      const { rows } = await database.knex.raw(sql, bindings as string[]);
-      return rows[0].answer as T;
-    });
+  async function ask(sql: string, bindings: readonly (string | readonly string[])[] = []) {
+    try {
+      return (await withRetry(() => database.knex.raw(sql, bindings as string[]))).rows;
+    } catch (error) {
+      throw isUnavailable(error) ? databaseUnavailable(error) : error;
+    }
+  }
+  const call = async <T>(sql: string, bindings: readonly string[]): Promise<T> =>
+    (await ask(sql, bindings))[0].answer;
+  const toHoldsJson = (holds: readonly ReservationHold[]) => JSON.stringify(holds.map(toHoldJson));
+
   return {
     async readClock() {
-      const { rows } = await database.knex.raw("select clock_timestamp() as now");
+      const rows = await ask("select clock_timestamp() as now");
       return (rows[0].now as Date).getTime();
     },
     async grow(request) {
-      const answer = await call<GrowJson>("select grow_leases(?, ?::json, ?::json) as answer", [
-        replicaId,
-        JSON.stringify(request.periods.map(toWantedJson)),
-        JSON.stringify(request.callers.flatMap(toAskJson)),
-      ]);
-      return fromGrowJson(request, answer);
+      const { wanted, asks } = toGrowJson(request);
+      const sql = "select grow_leases(?, ?::json, ?::json) as answer";
+      return fromGrowJson(request, await call<GrowJson>(sql, [replicaId, wanted, asks]));
     },
     async release(holds) {
-      const answer = await call<ReleaseJson>("select release_reservations(?::json) as answer", [
-        JSON.stringify(holds.map(toHoldJson)),
-      ]);
-      return {
-        released: new Set(answer.released ?? []),
-        leases: (answer.leases ?? []).map(fromLeaseJson),
-      };
+      const sql = "select release_reservations(?::json) as answer";
+      const { released, leases } = await call<ReleaseJson>(sql, [toHoldsJson(holds)]);
+      return { released: new Set(released ?? []), leases: (leases ?? []).map(fromLeaseJson) };
+    },
+    async move(holds, request) {
+      const { wanted, asks } = toGrowJson(request);
+      const sql = "select move_reservation(?, ?::json, ?::json, ?::json) as answer";
+      const bindings = [replicaId, toHoldsJson(holds), wanted, asks];
+      const { outcome, answer } = await call<MoveJson>(sql, bindings);
+      return outcome === "MOVED" ? fromGrowJson(request, answer!) : outcome;
+    },
+    async tend(number, tendings) {
+      const sql = "select tend_leases(?, ?, ?::json) as answer";
+      const bindings = [replicaId, number.toString(), toTendJson(tendings)];
+      return fromTendJson(await call<TendJson>(sql, bindings));
     },
     async readPeriods(keys) {
-      const { rows } = await database.knex.raw(READ_PERIODS, [
-        JSON.stringify(keys.map((key, i) => ({ i, ...toPeriodJson(key) }))),
-      ]);
+      const json = JSON.stringify(keys.map((key, i) => ({ i, ...toPeriodJson(key) })));
+      const rows = await ask(READ_PERIODS, [json]);
       return keys.map((key, i) => ({
         ...key,
         limit: rows[i].limit_amount ?? undefined,
         spent: rows[i].spent,
         leased: rows[i].leased,
       }));
+    },
+    async notifySettled(payloads) {
+      await ask("select pg_notify('tally_settled', p) from unnest(?::text[]) p", [payloads]);
     },
     sweep: (maxLeases) => call("select sweep_leases(?) as answer", [String(maxLeases)]),
   };
@@ -109,81 +163,3 @@ const READ_PERIODS = `
   left join budget_periods p on p.budget_id = k.budget_id and p.period_start = k.period_start
   left join budgets b on b.budget_id = k.budget_id
   order by k.i`;
-
-/** A lease as the database's functions tell it; bigint as decimal text. */
-export interface LeaseJson {
-  readonly lease_id: string;
-  readonly amount: string;
-  readonly version: string;
-}
-
-interface GrowJson {
-  readonly now: string;
-  readonly admitted: readonly number[];
-  readonly periods: readonly (LeaseJson & {
-    readonly expire_time: string;
-    readonly limit: string | null;
-    readonly spent: string;
-    readonly leased: string;
-  })[];
-}
-
-interface ReleaseJson {
-  readonly released: readonly string[] | null;
-  readonly leases: readonly LeaseJson[] | null;
-}
-
-/** Reads a lease. */
-export function fromLeaseJson(lease: LeaseJson): LeaseAnswer {
-  return {
-    leaseId: BigInt(lease.lease_id),
-    amount: BigInt(lease.amount),
-    version: BigInt(lease.version),
-  };
-}
-
-/** A hold as the database's functions take it. */
-export function toHoldJson(hold: ReservationHold) {
-  return {
-    ...toPeriodJson(hold),
-    reservation_id: hold.uid,
-    expire_time: new Date(hold.expireTimeMs).toISOString(),
-    lease_id: hold.leaseId.toString(),
-    held: hold.held.toString(),
-  };
-}
-
-function toPeriodJson({ budgetId, periodStartMs }: PeriodKey) {
-  return { budget_id: budgetId, period_start: new Date(periodStartMs).toISOString() };
-}
-
-function toWantedJson(period: GrowRequest["periods"][number], index: number) {
-  return {
-    i: index + 1,
-    ...toPeriodJson(period),
-    expire_time: new Date(period.expireTimeMs).toISOString(),
-    extra: period.extra.toString(),
-  };
-}
-
-function toAskJson(asks: GrowRequest["callers"][number], caller: number) {
-  return asks.map((ask) => ({ c: caller, i: ask.period + 1, amount: ask.amount.toString() }));
-}
-
-function fromGrowJson(request: GrowRequest, answer: GrowJson): GrowAnswer {
-  const admitted = new Set(answer.admitted);
-  return {
-    nowMs: Date.parse(answer.now),
-    // A caller that asked for nothing had all it needs set aside.
-    admitted: request.callers.map((asks, index) => asks.length === 0 || admitted.has(index)),
-    periods: answer.periods.map((period, index) => ({
-      budgetId: request.periods[index]!.budgetId,
-      periodStartMs: request.periods[index]!.periodStartMs,
-      ...fromLeaseJson(period),
-      expireTimeMs: Date.parse(period.expire_time),
-      limit: period.limit === null ? undefined : BigInt(period.limit),
-      spent: BigInt(period.spent),
-      leased: BigInt(period.leased),
-    })),
-  };
-}

@@ -1,17 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { createDatabaseClock, type DatabaseClock } from "./database-clock.js";
-import { createGrower, type GrowOutcome } from "./grower.js";
-import type { LeaseAnswer, PeriodKey } from "./lease.js";
-import {
-  createLeaseBook,
-  type Need,
-  type OpenReservation,
-  type ReservationTerms,
-} from "./lease-book.js";
-import type { LedgerStore, PeriodFigures, ReservationHold } from "./ledger-store.js";
+import { createExtender, type ExtendOutcome, type ExtendRequest } from "./extender.js";
+import { createGrower } from "./grower.js";
+import { freeOf, type LeaseAnswer, type PeriodKey } from "./lease.js";
+import { createLeaseBook, type Need } from "./lease-book.js";
+import type { LedgerStore, PeriodFigures } from "./ledger-store.js";
+import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 import { createPeriodReader } from "./period-reader.js";
+import { createReleaser } from "./releaser.js";
 import type { Reservation } from "./reservation.js";
+import { createTender } from "./tender.js";
 
 /** What a check wants held. */
 export interface ReserveRequest {
@@ -25,23 +24,63 @@ export interface ReserveRequest {
   readonly requestId: string;
 }
 
+/** Where a period stands, as this replica sees it. */
+export interface BudgetFigures extends PeriodKey {
+  /** Unset: unlimited, or the budget is gone. */
+  readonly limit: bigint | undefined;
+  readonly spent: bigint;
+  /** Held by reservations, and by what other replicas have leased. */
+  readonly held: bigint;
+}
+
+/** How a reservation was answered. */
+export interface ReserveOutcome {
+  /** Unset: refused. */
+  readonly reservation: OpenReservation | undefined;
+  /** Where each of the needed periods stands after it, in the order of the needs. */
+  readonly figures: readonly BudgetFigures[];
+}
+
+/** That reservations were settled, for the replica whose leases they were in. */
+export interface SettledNotice {
+  readonly uids: readonly string[];
+  /** How the leases stood after it. */
+  readonly leases: readonly LeaseAnswer[];
+}
+
 /** The escrow over budgets: exact whatever the number of callers and replicas. */
 export interface Ledger {
   /** Learns the database's clock and starts the heartbeat. */
   start(): Promise<void>;
-  /** Ends the heartbeat. Open reservations stay: whoever settles them can do so elsewhere. */
+  /**
+   * Ends the heartbeat and gives back what is not promised. Open reservations stay: whoever settles
+   * them can do so elsewhere.
+   */
   stop(): Promise<void>;
+  /** One round of looking after the leases; the heartbeat does it every second. */
+  beat(): Promise<void>;
   /**
    * Reserves on every needed period, all or none.
-   * @throws when the database is needed and away
+   *
+   * @throws DomainError DATABASE_UNAVAILABLE when the database is needed and away
    */
-  reserve(request: ReserveRequest): Promise<GrowOutcome>;
+  reserve(request: ReserveRequest): Promise<ReserveOutcome>;
+  /** Reserves if it needs nobody: what the database is not there for. */
+  reserveFromMemory(request: ReserveRequest): ReserveOutcome;
+  /** Where the periods stood when last heard of, if their leases have room; else undefined. */
+  roomInMemory(request: ReserveRequest): readonly BudgetFigures[] | undefined;
+  /** Makes a reservation hold more, or longer. @throws DomainError DATABASE_UNAVAILABLE */
+  extend(reservation: Reservation, request: ExtendRequest): Promise<ExtendOutcome>;
   /** Gives back what a reservation holds. False: it had been settled, released or had expired. */
   release(reservation: Reservation): Promise<boolean>;
-  /** Hears that reservations were settled, and how the leases stand after it. */
-  settled(uids: readonly string[], leases: readonly LeaseAnswer[]): void;
+  /** Hears that reservations were settled here, and tells those whose leases they were in. */
+  settled(notice: SettledNotice): void;
+  /** Hears that reservations were settled elsewhere. */
+  settledElsewhere(notice: SettledNotice): void;
   /** Where periods stand now, in the order of the keys. Asks the database, once for many callers. */
-  figures(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
+  figures(keys: readonly PeriodKey[]): Promise<readonly BudgetFigures[]>;
+  /** The same, but may be a second old. */
+  recentFigures(keys: readonly PeriodKey[]): Promise<readonly BudgetFigures[]>;
   /** Reservations that this replica holds on one period. */
   openOn(period: PeriodKey): OpenReservation[];
   /** The database's clock, milliseconds since 1970. */
@@ -51,16 +90,22 @@ export interface Ledger {
 /** The answer to a request, for when it asks again. */
 interface Remembered {
   readonly terms: ReservationTerms;
-  readonly outcome: Promise<GrowOutcome>;
+  readonly outcome: Promise<ReserveOutcome>;
 }
 
 /** What a ledger is made of. */
 export interface LedgerParts {
   readonly store: LedgerStore;
   readonly logger: Logger;
+  /** Tells the other replicas that reservations were settled which are none of this one's. */
+  readonly announce?: (notice: SettledNotice) => void;
   readonly clock?: DatabaseClock;
-  /** Default 1,000 ms. */
-  readonly heartbeatMs?: number;
+  /** Default 1,000 ms; undefined: none, whoever made it calls `beat`. */
+  readonly heartbeatMs?: number | undefined;
+  /** The longest that a check waits for the database. Default 2,000 ms. */
+  readonly answerTimeoutMs?: number;
+  /** Makes the names of reservations, UUIDs. */
+  readonly makeUid?: () => string;
 }
 
 /** The most leases that one sweep returns, so that no row stays locked for long. */
@@ -68,41 +113,61 @@ const SWEEP_LEASES = 500;
 
 /** Makes a ledger; nothing happens before `start`. */
 export function createLedger(parts: LedgerParts): Ledger {
-  const { store, logger, heartbeatMs = 1_000 } = parts;
+  const { store, logger, answerTimeoutMs = 2_000, makeUid = randomUUID } = parts;
+  const heartbeatMs = "heartbeatMs" in parts ? parts.heartbeatMs : 1_000;
   const clock = parts.clock ?? createDatabaseClock();
-  const book = createLeaseBook();
-  const grower = createGrower({ book, store, clock });
-  const reader = createPeriodReader(store);
+  const book = createLeaseBook((lease) => grower.refill(lease));
+  const grower = createGrower({ book, store, clock, answerTimeoutMs });
+  const reader = createPeriodReader({ store, answerTimeoutMs, nowMs: clock.steadyMs });
+  const releaser = createReleaser({ book, store, end });
+  const extender = createExtender({
+    book,
+    grower,
+    clock,
+    makeUid,
+    reserve: reserveAnew,
+    figures: async (keys) => (await reader.read(keys)).map(seenFromHere),
+  });
+  const tender = createTender({ book, store, clock, onExpired: ({ uid }) => end(uid) });
   const byRequest = new Map<string, Remembered>();
   let timer: NodeJS.Timeout | undefined;
   let beating: Promise<void> = Promise.resolve();
 
-  function termsOf({ requestId, ttlMs }: ReserveRequest): ReservationTerms {
+  function termsOf({ requestId, ttlMs }: Omit<ReserveRequest, "needs">): ReservationTerms {
     const createTimeMs = clock.nowMs();
-    return { uid: randomUUID(), requestId, createTimeMs, expireTimeMs: createTimeMs + ttlMs };
+    return { uid: makeUid(), requestId, createTimeMs, expireTimeMs: createTimeMs + ttlMs };
   }
 
   async function reserveAnew(
     needs: readonly Need[],
     terms: ReservationTerms,
-  ): Promise<GrowOutcome> {
+  ): Promise<ReserveOutcome> {
     const reservation = book.tryReserve(needs, terms);
-    if (!reservation) return await grower.grow(needs, terms);
-    return { reservation, figures: needs.map(lastFigures) };
+    if (reservation) return { reservation, figures: needs.map(lastFigures) };
+    const grown = await grower.grow(needs, terms);
+    return { reservation: grown.reservation, figures: grown.figures.map(seenFromHere) };
   }
 
-  /** Of a period with a lease: where it stood when the lease last grew. */
-  function lastFigures({ budgetId, periodStartMs }: Need): PeriodFigures {
-    const { limit, spent, leased } = book.figures({ budgetId, periodStartMs })!;
-    return { budgetId, periodStartMs, limit, spent, leased };
+  /** What lies in store here is at the caller's disposal. */
+  function seenFromHere({ leased, ...figures }: PeriodFigures): BudgetFigures {
+    const lease = book.lease(figures);
+    const free = lease ? freeOf(lease) : 0n;
+    const { budgetId, periodStartMs, limit, spent } = figures;
+    return { budgetId, periodStartMs, limit, spent, held: free > 0n ? leased - free : leased };
+  }
+
+  /** Of a period with a lease: where it stood when last heard of. */
+  function lastFigures({ budgetId, periodStartMs }: PeriodKey): BudgetFigures {
+    const { limit, spent, leased } = book.lease({ budgetId, periodStartMs })!.figures;
+    return seenFromHere({ budgetId, periodStartMs, limit, spent, leased });
   }
 
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */
   function remember(
     key: string,
     terms: ReservationTerms,
-    outcome: Promise<GrowOutcome>,
-  ): Promise<GrowOutcome> {
+    outcome: Promise<ReserveOutcome>,
+  ): Promise<ReserveOutcome> {
     byRequest.set(key, { terms, outcome });
     const forgetThis = () => forget(key, terms.uid);
     outcome.then(({ reservation }) => reservation ?? forgetThis(), forgetThis);
@@ -114,24 +179,22 @@ export function createLedger(parts: LedgerParts): Ledger {
     if (byRequest.get(key)?.terms.uid === uid) byRequest.delete(key);
   }
 
-  function end(uid: string): void {
+  /** @returns whether it was one of this replica's. */
+  function end(uid: string): boolean {
     const ended = book.end(uid);
-    if (ended) forget(requestKey(ended.requestId, ended.holds), uid);
+    if (ended && ended.requestId !== "") forget(requestKey(ended.requestId, ended.holds), uid);
+    return ended !== undefined;
   }
 
-  async function releaseAll(reservations: readonly Reservation[]): Promise<ReadonlySet<string>> {
-    const { released, leases } = await store.release(reservations.flatMap(toHolds));
-    book.takeAnswers(leases);
-    for (const { uid } of reservations) end(uid);
-    return released;
+  async function beat(): Promise<void> {
+    await tender.beat();
+    await store.sweep(SWEEP_LEASES);
+    book.forgetExpired(clock.nowMs());
   }
 
   async function heartbeat(): Promise<void> {
     try {
-      const expired = book.expiredBy(clock.nowMs());
-      if (expired.length > 0) await releaseAll(expired);
-      await store.sweep(SWEEP_LEASES);
-      book.forgetExpired(clock.nowMs());
+      await beat();
     } catch (error) {
       logger.warn({ err: error }, "ledger heartbeat failed; trying again");
     }
@@ -139,6 +202,7 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
 
   function schedule(): void {
+    if (heartbeatMs === undefined) return;
     timer = setTimeout(() => {
       beating = heartbeat();
     }, heartbeatMs);
@@ -154,7 +218,11 @@ export function createLedger(parts: LedgerParts): Ledger {
       clearTimeout(timer);
       timer = undefined;
       await beating;
+      await tender.giveAll().catch((error: unknown) => {
+        logger.warn({ err: error }, "leases could not be given back; they expire by themselves");
+      });
     },
+    beat,
     reserve(request) {
       const terms = termsOf(request);
       if (request.requestId === "") return reserveAnew(request.needs, terms);
@@ -163,15 +231,28 @@ export function createLedger(parts: LedgerParts): Ledger {
       if (known && known.terms.expireTimeMs > terms.createTimeMs) return known.outcome;
       return remember(key, terms, reserveAnew(request.needs, terms));
     },
-    async release(reservation) {
-      const released = await releaseAll([reservation]);
-      return released.has(reservation.uid);
+    reserveFromMemory(request) {
+      const reservation = book.tryReserve(request.needs, termsOf(request));
+      return { reservation, figures: reservation ? request.needs.map(lastFigures) : [] };
     },
-    settled(uids, leases) {
+    roomInMemory({ needs, ...request }) {
+      return book.hasRoom(needs, termsOf(request)) ? needs.map(lastFigures) : undefined;
+    },
+    extend: (reservation, request) => extender.extend(reservation, request),
+    release: (reservation) => releaser.release(reservation),
+    settled(notice) {
+      book.takeAnswers(notice.leases);
+      const uids = notice.uids.filter((uid) => !end(uid));
+      if (uids.length === 0 || !parts.announce) return;
+      const leases = notice.leases.filter(({ leaseId }) => !book.leaseById(leaseId));
+      if (leases.length > 0) parts.announce({ uids, leases });
+    },
+    settledElsewhere({ uids, leases }) {
       book.takeAnswers(leases);
       for (const uid of uids) end(uid);
     },
-    figures: (keys) => reader.read(keys),
+    figures: async (keys) => (await reader.read(keys)).map(seenFromHere),
+    recentFigures: async (keys) => (await reader.readRecent(keys)).map(seenFromHere),
     openOn: (period) => book.openOn(period),
     nowMs: () => clock.nowMs(),
   };
@@ -180,8 +261,4 @@ export function createLedger(parts: LedgerParts): Ledger {
 /** Names a request with its budgets: nobody is answered with a reservation on those of others. */
 function requestKey(requestId: string, budgets: readonly { readonly budgetId: string }[]): string {
   return JSON.stringify([requestId, ...budgets.map(({ budgetId }) => budgetId)]);
-}
-
-function toHolds({ uid, expireTimeMs, holds }: Reservation): ReservationHold[] {
-  return holds.map((hold) => ({ ...hold, uid, expireTimeMs }));
 }

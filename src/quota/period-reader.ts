@@ -1,56 +1,78 @@
+import { createGroupedCall } from "./grouped-calls.js";
 import type { PeriodKey } from "./lease.js";
 import type { LedgerStore, PeriodFigures } from "./ledger-store.js";
+import { withTimeLimit } from "./time-limit.js";
 
 /** Reads where periods stand, once for all callers that wait. */
 export interface PeriodReader {
-  /** In the order of the keys. @throws what the store throws, for every caller of the group. */
+  /**
+   * In the order of the keys.
+   *
+   * @throws DomainError DATABASE_UNAVAILABLE when no answer came in time, and what the store throws
+   */
   read(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
+  /** The same, but may be a second old: for what only warns. */
+  readRecent(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
 }
 
-interface Waiter {
-  readonly keys: readonly PeriodKey[];
-  readonly resolve: (figures: readonly PeriodFigures[]) => void;
-  readonly reject: (error: unknown) => void;
+/** What a reader is made of. */
+export interface PeriodReaderParts {
+  readonly store: Pick<LedgerStore, "readPeriods">;
+  /** The longest that a caller waits for the database, milliseconds. */
+  readonly answerTimeoutMs: number;
+  /** A clock that never goes back. */
+  readonly nowMs: () => number;
 }
 
-/** One question is under way at a time; whoever comes meanwhile waits for the next. */
-export function createPeriodReader(store: Pick<LedgerStore, "readPeriods">): PeriodReader {
-  let waiters: Waiter[] = [];
-  let isRunning = false;
+interface Remembered {
+  readonly figures: PeriodFigures;
+  readonly readMs: number;
+}
 
-  async function run(): Promise<void> {
-    // Lets the other calls that arrived in the same turn of the event loop join.
-    await new Promise(setImmediate);
-    while (waiters.length > 0) {
-      const group = waiters;
-      waiters = [];
-      await serve(group);
-    }
-    isRunning = false;
+const RECENT_MS = 1_000;
+/** Periods that are remembered; beyond it all are forgotten, and read again when asked for. */
+const MAX_REMEMBERED = 10_000;
+
+/** Makes a reader. */
+export function createPeriodReader(parts: PeriodReaderParts): PeriodReader {
+  const { store, answerTimeoutMs, nowMs } = parts;
+  const recent = new Map<string, Remembered>();
+
+  const ask = createGroupedCall<readonly PeriodKey[], readonly PeriodFigures[]>(async (group) => {
+    const figures = await store.readPeriods(group.flat());
+    let at = 0;
+    return group.map((keys) => {
+      const own = figures.slice(at, at + keys.length);
+      at += keys.length;
+      return own;
+    });
+  });
+
+  async function read(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]> {
+    return keys.length === 0 ? [] : await withTimeLimit(ask(keys), answerTimeoutMs);
   }
 
-  async function serve(group: readonly Waiter[]): Promise<void> {
-    try {
-      const figures = await store.readPeriods(group.flatMap(({ keys }) => keys));
-      let at = 0;
-      for (const { keys, resolve } of group) {
-        resolve(figures.slice(at, at + keys.length));
-        at += keys.length;
-      }
-    } catch (error) {
-      for (const { reject } of group) reject(error);
-    }
+  function remember(figures: readonly PeriodFigures[]): void {
+    if (recent.size > MAX_REMEMBERED) recent.clear();
+    const readMs = nowMs();
+    for (const period of figures) recent.set(keyOf(period), { figures: period, readMs });
   }
 
   return {
-    read(keys) {
-      if (keys.length === 0) return Promise.resolve([]);
-      return new Promise((resolve, reject) => {
-        waiters.push({ keys, resolve, reject });
-        if (isRunning) return;
-        isRunning = true;
-        void run();
-      });
+    read,
+    async readRecent(keys) {
+      const oldestMs = nowMs() - RECENT_MS;
+      const known = keys.map((key) => recent.get(keyOf(key)));
+      if (known.every((entry) => entry !== undefined && entry.readMs > oldestMs)) {
+        return known.map((entry) => entry!.figures);
+      }
+      const figures = await read(keys);
+      remember(figures);
+      return figures;
     },
   };
+}
+
+function keyOf({ budgetId, periodStartMs }: PeriodKey): string {
+  return `${periodStartMs} ${budgetId}`;
 }

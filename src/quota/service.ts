@@ -1,22 +1,38 @@
-import { type GetQuotaRequest, QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
-import { DomainError, invalidField } from "../errors.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type BatchCheckQuotaResultSchema,
+  type CheckQuotaRequest,
+  type GetQuotaRequest,
+  QuotaChecker,
+} from "../../gen/tally/v1/quota_checker_pb.js";
+import { DomainError, type FieldViolation, invalidField, invalidFields } from "../errors.js";
 import { CostOutOfRangeError } from "../pricing/cost-breakdown.js";
+import type { CallContext } from "../server/context.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
-import type { Checker, CheckResult } from "./check.js";
+import type { Checker } from "./check.js";
 import type { Budget, QuotaDirectory } from "./directory.js";
-import { fromProtoCheckRequest } from "./from-proto.js";
+import type { ReservationExtender } from "./extension.js";
+import { fromProtoCheckRequest, fromProtoExtendRequest } from "./from-proto.js";
 import type { Ledger } from "./ledger.js";
 import type { Reservation } from "./reservation.js";
 import { InvalidReservationIdError, type ReservationIdCodec } from "./reservation-id.js";
-import { toProtoBudgetState, toProtoCheckResponse, toProtoOpenReservation } from "./to-proto.js";
+import {
+  toProtoBudgetState,
+  toProtoCheckResponse,
+  toProtoExtendResponse,
+  toProtoOpenReservation,
+} from "./to-proto.js";
 import { periodAt } from "./window.js";
 
 /** What the service is made of. */
 export interface QuotaServiceParts {
   readonly checker: Checker;
+  readonly extender: ReservationExtender;
   readonly ledger: Ledger;
   readonly directory: QuotaDirectory;
   readonly codec: ReservationIdCodec;
+  /** The contract's rules for one check of a batch, named by where it stands. */
+  readonly itemViolations: (request: CheckQuotaRequest, path: string) => FieldViolation[];
 }
 
 /** Open reservations that GetQuota lists for a budget. */
@@ -26,7 +42,29 @@ const LISTED_RESERVATIONS = 10;
 export function createQuotaService(
   parts: QuotaServiceParts,
 ): ServiceImplementation<typeof QuotaChecker> {
-  const { checker, ledger, directory, codec } = parts;
+  const { checker, extender, ledger, directory, codec } = parts;
+
+  async function check(request: CheckQuotaRequest, prefix: string) {
+    const result = await inRange(`${prefix}estimate`, request.model, () =>
+      checker.check(fromProtoCheckRequest(request)),
+    );
+    return toProtoCheckResponse(result, codec.encode);
+  }
+
+  async function checkItem(
+    request: CheckQuotaRequest,
+    index: number,
+    context: CallContext,
+  ): Promise<MessageInitShape<typeof BatchCheckQuotaResultSchema>> {
+    try {
+      const path = `requests[${index}]`;
+      const violations = parts.itemViolations(request, path);
+      if (violations.length > 0) throw invalidFields(violations);
+      return { result: { case: "response", value: await check(request, `${path}.`) } };
+    } catch (error) {
+      return { result: { case: "error", value: context.toStatus(error) } };
+    }
+  }
 
   function largestReservations(budget: Budget, periodStartMs: number) {
     const nowMs = ledger.nowMs();
@@ -43,9 +81,21 @@ export function createQuotaService(
   }
 
   return implement(QuotaChecker, {
-    async checkQuota(request) {
-      const result = await check(checker, fromProtoCheckRequest(request));
-      return toProtoCheckResponse(result, codec.encode);
+    checkQuota: (request) => check(request, ""),
+    async batchCheckQuota({ requests }, context) {
+      const results = requests.map((request, index) => checkItem(request, index, context));
+      return { results: await Promise.all(results) };
+    },
+    async extendReservation(request) {
+      const reservation = decodeReservation(codec, request.reservationId);
+      const extension = await inRange("estimate", request.model, () =>
+        extender.extend(fromProtoExtendRequest(request, reservation)),
+      );
+      const extended = extension.result.reservation;
+      return toProtoExtendResponse(extension, {
+        reservationId: extended ? codec.encode(extended) : request.reservationId,
+        expireTimeMs: (extended ?? reservation).expireTimeMs,
+      });
     },
     async releaseReservation({ reservationId }) {
       const reservation = decodeReservation(codec, reservationId);
@@ -98,15 +148,13 @@ export function decodeReservation(
   }
 }
 
-async function check(
-  checker: Checker,
-  request: Parameters<Checker["check"]>[0],
-): Promise<CheckResult> {
+/** @throws DomainError INVALID_FIELD for an estimate that costs more than 64 bits hold */
+async function inRange<T>(field: string, model: string, judge: () => Promise<T>): Promise<T> {
   try {
-    return await checker.check(request);
+    return await judge();
   } catch (error) {
     if (!(error instanceof CostOutOfRangeError)) throw error;
-    throw invalidField("estimate", request.model, error.message);
+    throw invalidField(field, model, error.message);
   }
 }
 

@@ -8,6 +8,8 @@ import {
 import {
   type CheckQuotaResponse,
   CheckQuotaResponseSchema,
+  type ExtendReservationResponse,
+  ExtendReservationResponseSchema,
   type LimitingBudgetSchema,
   QuotaReason as ProtoQuotaReason,
   type QuotaWarningSchema,
@@ -23,8 +25,9 @@ import {
 } from "../../gen/tally/v1/usage_pb.js";
 import type { CheckResult } from "./check.js";
 import type { Budget } from "./directory.js";
-import type { OpenReservation } from "./lease-book.js";
-import type { PeriodFigures } from "./ledger-store.js";
+import type { Extension } from "./extension.js";
+import type { BudgetFigures } from "./ledger.js";
+import type { OpenReservation } from "./open-reservations.js";
 import type { Reservation } from "./reservation.js";
 import { type Standing, warningMessage } from "./verdict.js";
 import type { BudgetPeriod } from "./window.js";
@@ -48,6 +51,23 @@ export function toProtoCheckResponse(
       reservationId: encode(reservation),
       expireTime: toTimestamp(reservation.expireTimeMs),
     }),
+  });
+}
+
+/** The answer to an extension. */
+export function toProtoExtendResponse(
+  { result, estimatedCostNanoUsd }: Extension,
+  current: { readonly reservationId: string; readonly expireTimeMs: number },
+): ExtendReservationResponse {
+  return create(ExtendReservationResponseSchema, {
+    allowed: result.allowed,
+    reason: ProtoQuotaReason[result.reason],
+    message: result.message,
+    reservationId: current.reservationId,
+    expireTime: toTimestamp(current.expireTimeMs),
+    estimatedCostNanoUsd,
+    ...(result.limiting && { limitingBudget: toProtoLimiting(result.limiting) }),
+    ...(result.retryAfterMs !== undefined && { retryAfter: toDuration(result.retryAfterMs) }),
   });
 }
 
@@ -82,11 +102,11 @@ function toProtoWarning(standing: Standing): MessageInitShape<typeof QuotaWarnin
 export function toProtoBudgetState(state: {
   readonly budget: Budget;
   readonly period: BudgetPeriod;
-  readonly figures: PeriodFigures;
+  readonly figures: BudgetFigures;
   readonly reservations: readonly MessageInitShape<typeof OpenReservationSchema>[];
 }): BudgetState {
   const { budget, period, figures } = state;
-  const { limit, spent, leased } = figures;
+  const { limit, spent, held } = figures;
   const { window } = budget;
   return create(BudgetStateSchema, {
     budgetId: budget.budgetId,
@@ -101,8 +121,8 @@ export function toProtoBudgetState(state: {
       ...(window.anchorMs !== undefined && { anchorTime: toTimestamp(window.anchorMs) }),
     },
     spent,
-    held: leased,
-    ...(limit !== undefined && { limit, remaining: limit - spent - leased }),
+    held,
+    ...(limit !== undefined && { limit, remaining: limit - spent - held }),
     periodStartTime: toTimestamp(period.startMs),
     ...(period.endMs !== null && { resetTime: toTimestamp(period.endMs) }),
     reservations: [...state.reservations],

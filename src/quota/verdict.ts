@@ -1,6 +1,6 @@
 import { formatUsd } from "../pricing/money.js";
 import type { Budget, BudgetMeasure } from "./directory.js";
-import type { PeriodFigures } from "./ledger-store.js";
+import type { BudgetFigures } from "./ledger.js";
 import type { BudgetPeriod } from "./window.js";
 
 /** A budget with a limit that a check meets, in its current period. */
@@ -17,19 +17,19 @@ export interface MetBudget {
 export interface Standing extends MetBudget {
   readonly limit: bigint;
   readonly spent: bigint;
-  /** Held by leases and reservations. */
+  /** Held by reservations, and by what other replicas have leased. */
   readonly held: bigint;
   /** limit - spent - held; at most 0 for an expired budget. */
   readonly remaining: bigint;
 }
 
 /** Puts figures to a met budget; undefined when it has become unlimited meanwhile. */
-export function standingOf(met: MetBudget, figures: PeriodFigures): Standing | undefined {
-  const { limit, spent, leased } = figures;
+export function standingOf(met: MetBudget, figures: BudgetFigures): Standing | undefined {
+  const { limit, spent, held } = figures;
   if (limit === undefined) return undefined;
-  const left = limit - spent - leased;
+  const left = limit - spent - held;
   const remaining = met.isExpired && left > 0n ? 0n : left;
-  return { ...met, limit, spent, held: leased, remaining };
+  return { ...met, limit, spent, held, remaining };
 }
 
 /** Whether a budget has no room: even an amount of 0 needs that something is left. */

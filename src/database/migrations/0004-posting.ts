@@ -131,11 +131,11 @@ async function createPostMovements(knex: Knex): Promise<void> {
 }
 
 /**
- * Budgets and reservations. A hold counts only if its lease is still there and nobody ended the
- * reservation before: the insert into reservation_outcomes decides. A reservation that has expired
- * counts as well, for its amount stays aside at its owner until it is ended here; but not for
- * long, as outcomes are forgotten an hour after the expiry. That is read from the database's
- * clock once the lease is locked, and half an hour leaves room for those who wait for a lock.
+ * Budgets and reservations. A hold counts only if its lease is still there, the reservation has not
+ * expired, and nobody ended it before: the insert into reservation_outcomes decides. Expiry is read
+ * from the database's clock once the leases are locked, since their owner takes the amount for free
+ * as soon as it has heard, under the same locks, that the time is over. expired_until remembers
+ * that moment, should the clock be set back.
  */
 async function createPostCharges(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -154,9 +154,10 @@ async function createPostCharges(knex: Knex): Promise<void> {
         order by lease_id for update;
       with closed as (
         insert into reservation_outcomes (reservation_id, outcome, expire_time)
-        select distinct on (h.reservation_id) h.reservation_id, wanted_outcome, h.expire_time
-        from unnest(holds) h
-        where h.expire_time > clock_timestamp() - interval '30 minutes'
+        select h.reservation_id, wanted_outcome, max(h.expire_time)
+        from unnest(holds) h left join budget_leases l using (lease_id)
+        group by h.reservation_id
+        having max(h.expire_time) > greatest(clock_timestamp(), max(l.expired_until))
         order by h.reservation_id
         on conflict (reservation_id) do nothing
         returning reservation_id
