@@ -69,14 +69,17 @@ create table budget_leases (
   replica_id text collate "C" not null,
   amount bigint not null default 0,
   version bigint not null default 1,
-  expire_time timestamp with time zone not null
+  expire_time timestamp with time zone not null,
+  expired_until timestamp with time zone not null default '1970-01-01 00:00:00+00'::timestamp with time zone,
+  tend_number bigint not null default 0
 ) with (fillfactor=50);
 
 create table budget_periods (
   budget_id text collate "C" not null,
   period_start timestamp with time zone not null,
   spent bigint not null default 0,
-  leased bigint not null default 0
+  leased bigint not null default 0,
+  short_time timestamp with time zone not null default '1970-01-01 00:00:00+00'::timestamp with time zone
 ) with (fillfactor=50);
 
 create table budgets (
@@ -331,6 +334,24 @@ create type budget_charge as (
   amount bigint
 );
 
+create type lease_tending as (
+  lease_id bigint,
+  budget_id text,
+  period_start timestamp with time zone,
+  give bigint,
+  is_expiring boolean,
+  is_unsure boolean,
+  expire_time timestamp with time zone
+);
+
+create type lease_wish as (
+  i integer,
+  budget_id text,
+  period_start timestamp with time zone,
+  expire_time timestamp with time zone,
+  extra bigint
+);
+
 create type reservation_hold as (
   reservation_id uuid,
   expire_time timestamp with time zone,
@@ -406,9 +427,10 @@ AS $function$
         order by lease_id for update;
       with closed as (
         insert into reservation_outcomes (reservation_id, outcome, expire_time)
-        select distinct on (h.reservation_id) h.reservation_id, wanted_outcome, h.expire_time
-        from unnest(holds) h
-        where h.expire_time > clock_timestamp() - interval '30 minutes'
+        select h.reservation_id, wanted_outcome, max(h.expire_time)
+        from unnest(holds) h left join budget_leases l using (lease_id)
+        group by h.reservation_id
+        having max(h.expire_time) > greatest(clock_timestamp(), max(l.expired_until))
         order by h.reservation_id
         on conflict (reservation_id) do nothing
         returning reservation_id
@@ -451,9 +473,12 @@ CREATE OR REPLACE FUNCTION public.grow_leases(replica text, wanted json, asks js
  LANGUAGE plpgsql
 AS $function$
     declare
+      wishes lease_wish[];
       free bigint[];
+      limits bigint[];
+      short_times timestamptz[];
       granted bigint[];
-      extras bigint[];
+      refused boolean[];
       ask record;
       fits boolean;
       admitted integer[] := '{}';
@@ -461,19 +486,16 @@ AS $function$
       j integer;
       answer json;
     begin
+      select array_agg(w order by w.i) into wishes
+      from json_populate_recordset(null::lease_wish, wanted) w;
       insert into budget_periods (budget_id, period_start)
-      select w.budget_id, w.period_start
-      from json_to_recordset(wanted) as w (budget_id text, period_start timestamptz)
-      order by 1, 2
+      select w.budget_id, w.period_start from unnest(wishes) w order by 1, 2
       on conflict do nothing;
       perform 1 from budget_periods where (budget_id, period_start) in (
-        select w.budget_id, w.period_start
-        from json_to_recordset(wanted) as w (budget_id text, period_start timestamptz))
+        select w.budget_id, w.period_start from unnest(wishes) w)
       order by budget_id, period_start for update;
       insert into budget_leases (budget_id, period_start, replica_id, expire_time)
-      select w.budget_id, w.period_start, replica, w.expire_time
-      from json_to_recordset(wanted) as w (
-        budget_id text, period_start timestamptz, expire_time timestamptz)
+      select w.budget_id, w.period_start, replica, w.expire_time from unnest(wishes) w
       order by 1, 2
       on conflict (budget_id, period_start, replica_id) do nothing;
 
@@ -484,13 +506,14 @@ AS $function$
             when b.expire_time <= clock_timestamp() then 0
             else b.limit_amount - p.spent - p.leased
           end order by w.i),
-        array_agg(w.extra order by w.i)
-      into free, extras
-      from json_to_recordset(wanted) as w (
-        i integer, budget_id text, period_start timestamptz, extra bigint)
+        array_agg(case when b.active then b.limit_amount end order by w.i),
+        array_agg(p.short_time order by w.i)
+      into free, limits, short_times
+      from unnest(wishes) w
       join budget_periods p on p.budget_id = w.budget_id and p.period_start = w.period_start
       left join budgets b on b.budget_id = w.budget_id;
       granted := array_fill(0::bigint, array[cardinality(free)]);
+      refused := array_fill(false, array[cardinality(free)]);
 
       for ask in
         select a.c, array_agg(a.i) as periods, array_agg(a.amount) as amounts
@@ -499,8 +522,11 @@ AS $function$
       loop
         fits := true;
         for j in 1 .. cardinality(ask.periods) loop
-          fits := fits and free[ask.periods[j]] > 0
-            and free[ask.periods[j]] >= ask.amounts[j];
+          i := ask.periods[j];
+          if free[i] <= 0 or free[i] < ask.amounts[j] then
+            fits := false;
+            refused[i] := true;
+          end if;
         end loop;
         if fits then
           admitted := admitted || ask.c;
@@ -512,42 +538,59 @@ AS $function$
         end if;
       end loop;
       for i in 1 .. cardinality(free) loop
-        granted[i] := granted[i] + greatest(least(extras[i], free[i] / 2), 0);
+        if not refused[i] and not is_tight(limits[i], free[i], short_times[i]) then
+          granted[i] := granted[i] + greatest(least(wishes[i].extra, free[i] / 2), 0);
+        end if;
       end loop;
 
-      perform 1 from budget_leases l
-        join json_to_recordset(wanted) as w (budget_id text, period_start timestamptz)
+      perform 1 from budget_leases l join unnest(wishes) w
           on l.budget_id = w.budget_id and l.period_start = w.period_start
         where l.replica_id = replica
         order by l.lease_id for update of l;
       update budget_periods p set leased = p.leased + granted[w.i]
-      from json_to_recordset(wanted) as w (i integer, budget_id text, period_start timestamptz)
+      from unnest(wishes) w
       where p.budget_id = w.budget_id and p.period_start = w.period_start and granted[w.i] > 0;
-      with grown as (
-        update budget_leases l set
-          amount = l.amount + granted[w.i],
-          version = l.version + 1,
-          expire_time = greatest(l.expire_time, w.expire_time)
-        from json_to_recordset(wanted) as w (
-          i integer, budget_id text, period_start timestamptz, expire_time timestamptz)
-        where l.budget_id = w.budget_id and l.period_start = w.period_start
-          and l.replica_id = replica
-        returning w.i, l.*
-      )
+      -- Told once a second at most, and only while somebody else may have some to return.
+      update budget_periods p set short_time = clock_timestamp()
+      from unnest(wishes) w
+      where p.budget_id = w.budget_id and p.period_start = w.period_start and refused[w.i]
+        and p.short_time < clock_timestamp() - interval '1 second'
+        and exists (
+          select 1 from budget_leases l
+          where l.budget_id = p.budget_id and l.period_start = p.period_start
+            and l.replica_id <> replica and l.amount > 0);
+      update budget_leases l set
+        amount = l.amount + granted[w.i],
+        version = l.version + 1,
+        expire_time = greatest(l.expire_time, w.expire_time)
+      from unnest(wishes) w
+      where l.budget_id = w.budget_id and l.period_start = w.period_start
+        and l.replica_id = replica and (granted[w.i] > 0 or l.expire_time < w.expire_time);
       select json_build_object(
         'now', clock_timestamp(),
         'admitted', admitted,
         'periods', json_agg(json_build_object(
-          'i', g.i, 'lease_id', g.lease_id::text, 'amount', g.amount::text,
-          'version', g.version::text, 'expire_time', g.expire_time,
+          'lease_id', l.lease_id::text, 'amount', l.amount::text,
+          'version', l.version::text, 'expire_time', l.expire_time,
           'limit', b.limit_amount::text, 'spent', p.spent::text,
-          'leased', p.leased::text) order by g.i))
+          'leased', p.leased::text) order by w.i))
       into answer
-      from grown g
-      join budget_periods p on p.budget_id = g.budget_id and p.period_start = g.period_start
-      left join budgets b on b.budget_id = g.budget_id;
+      from unnest(wishes) w
+      join budget_periods p on p.budget_id = w.budget_id and p.period_start = w.period_start
+      join budget_leases l on l.budget_id = w.budget_id and l.period_start = w.period_start
+        and l.replica_id = replica
+      left join budgets b on b.budget_id = w.budget_id;
       return answer;
     end $function$;
+
+CREATE OR REPLACE FUNCTION public.is_tight(limit_amount bigint, free bigint, short_time timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+      select limit_amount is not null and (free < limit_amount / 20
+        or short_time > clock_timestamp() - interval '3 seconds')
+    $function$;
 
 CREATE OR REPLACE FUNCTION public.keep_budget_meaning()
  RETURNS trigger
@@ -571,6 +614,25 @@ AS $function$
       insert into price_versions (version, model, provider, effective_time, price)
       values (new.version, new.model, new.provider, new.effective_time, new.price);
       return new;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.move_reservation(replica text, holds json, wanted json, asks json)
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      answer json;
+    begin
+      if release_reservations(holds) ->> 'released' is null then
+        return json_build_object('outcome', 'ENDED');
+      end if;
+      answer := grow_leases(replica, wanted, asks);
+      if json_array_length(asks) > 0 and json_array_length(answer -> 'admitted') = 0 then
+        raise exception using errcode = 'TL001', message = 'refused';
+      end if;
+      return json_build_object('outcome', 'MOVED', 'answer', answer);
+    exception when sqlstate 'TL001' then
+      return json_build_object('outcome', 'REFUSED');
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.notify_catalog_change()
@@ -940,12 +1002,7 @@ AS $function$
         'leases', (
           select json_agg(json_build_object('lease_id', l.lease_id::text,
             'amount', l.amount::text, 'version', l.version::text))
-          from budget_leases l where l.lease_id in (select h.lease_id from unnest(wanted) h)),
-        'periods', (
-          select json_agg(json_build_object('budget_id', p.budget_id,
-            'period_start', p.period_start, 'spent', p.spent::text, 'leased', p.leased::text))
-          from budget_periods p where (p.budget_id, p.period_start) in (
-            select h.budget_id, h.period_start from unnest(wanted) h)));
+          from budget_leases l where l.lease_id in (select h.lease_id from unnest(wanted) h)));
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.replace_usage(batch json, expectations json, charges json, holds json, payloads json, lane smallint)
@@ -1062,25 +1119,75 @@ AS $function$
       select array_agg(e.lease_id) into expired from (
         select lease_id from budget_leases where expire_time < clock_timestamp()
         order by lease_id limit max_leases) e;
-      perform 1 from budget_periods where (budget_id, period_start) in (
-          select budget_id, period_start from budget_leases where lease_id = any(expired))
-        order by budget_id, period_start for update;
-      with locked as (
-        select lease_id from budget_leases
-        where lease_id = any(expired) and expire_time < clock_timestamp()
-        order by lease_id for update
-      ), removed as (
-        delete from budget_leases l using locked k where l.lease_id = k.lease_id
-        returning l.budget_id, l.period_start, l.amount
-      ), returned as (
-        update budget_periods p set leased = p.leased - s.amount
-        from (select budget_id, period_start, sum_bigint(amount) as amount
-          from removed group by 1, 2) s
-        where p.budget_id = s.budget_id and p.period_start = s.period_start
-      )
-      select count(*) into swept from removed;
+      if expired is null then
+        swept := 0;
+      else
+        perform 1 from budget_periods where (budget_id, period_start) in (
+            select budget_id, period_start from budget_leases where lease_id = any(expired))
+          order by budget_id, period_start for update;
+        with locked as (
+          select lease_id from budget_leases
+          where lease_id = any(expired) and expire_time < clock_timestamp()
+          order by lease_id for update
+        ), removed as (
+          delete from budget_leases l using locked k where l.lease_id = k.lease_id
+          returning l.budget_id, l.period_start, l.amount
+        ), returned as (
+          update budget_periods p set leased = p.leased - s.amount
+          from (select budget_id, period_start, sum_bigint(amount) as amount
+            from removed group by 1, 2) s
+          where p.budget_id = s.budget_id and p.period_start = s.period_start
+        )
+        select count(*) into swept from removed;
+      end if;
       delete from reservation_outcomes where expire_time < clock_timestamp() - interval '1 hour';
       return swept;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.tend_leases(replica text, number bigint, wanted json)
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      tended lease_tending[];
+      moment timestamptz;
+      answer json;
+    begin
+      select array_agg(t) into tended
+      from json_populate_recordset(null::lease_tending, wanted) t;
+      perform 1 from budget_periods where (budget_id, period_start) in (
+          select t.budget_id, t.period_start from unnest(tended) t where t.give > 0)
+        order by budget_id, period_start for update;
+      perform 1 from budget_leases
+        where replica_id = replica and lease_id in (select t.lease_id from unnest(tended) t)
+        order by lease_id for update;
+      moment := clock_timestamp();
+      with changed as (
+        update budget_leases l set
+          amount = l.amount - t.give,
+          version = l.version + 1,
+          expire_time = greatest(l.expire_time, t.expire_time),
+          expired_until = case when t.is_expiring then greatest(l.expired_until, moment)
+            else l.expired_until end,
+          tend_number = number
+        from unnest(tended) t
+        where l.lease_id = t.lease_id and l.replica_id = replica and l.tend_number < number
+          and (t.give > 0 or t.is_expiring or t.is_unsure or l.expire_time < t.expire_time)
+        returning l.budget_id, l.period_start, t.give
+      )
+      update budget_periods p set leased = p.leased - c.give from changed c
+      where p.budget_id = c.budget_id and p.period_start = c.period_start and c.give > 0;
+      select json_build_object('now', moment, 'leases', json_agg(json_build_object(
+        'lease_id', l.lease_id::text, 'amount', l.amount::text, 'version', l.version::text,
+        'expire_time', l.expire_time, 'expired_until', l.expired_until,
+        'limit', b.limit_amount::text, 'spent', p.spent::text, 'leased', p.leased::text,
+        'is_tight', is_tight(b.limit_amount, b.limit_amount - p.spent - p.leased, p.short_time))))
+      into answer
+      from unnest(tended) t
+      join budget_leases l on l.lease_id = t.lease_id and l.replica_id = replica
+      join budget_periods p on p.budget_id = l.budget_id and p.period_start = l.period_start
+      left join budgets b on b.budget_id = l.budget_id;
+      return answer;
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.usage_movement_of(r usage_records, sign bigint)

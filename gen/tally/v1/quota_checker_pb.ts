@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../google/rpc/status_pb.js";
+import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import { file_tally_v1_access } from "./access_pb.js";
 import type { BudgetMeasure, BudgetScope, BudgetState } from "./usage_pb.js";
 import { file_tally_v1_usage } from "./usage_pb.js";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/quota_checker.proto.
  */
 export const file_tally_v1_quota_checker: GenFile = /*@__PURE__*/
-  fileDesc("Chx0YWxseS92MS9xdW90YV9jaGVja2VyLnByb3RvEgh0YWxseS52MSLGAQoNVG9rZW5Fc3RpbWF0ZRIkCgxpbnB1dF90b2tlbnMYASABKANCDrpICyIJGICAgICAICgAEikKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDQg66SAsiCRiAgICAgCAoABIvChdjYWNoZV9yZWFkX2lucHV0X3Rva2VucxgDIAEoA0IOukgLIgkYgICAgIAgKAASMwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAQgASgDQg66SAsiCRiAgICAgCAoACLfBgoRQ2hlY2tRdW90YVJlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgCIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYAyABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAQgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBJlCgR0YWdzGAUgAygLMiUudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QuVGFnc0VudHJ5QjC6SC2aASoQECITchEQARg/MgteW15ceDAwPV0qJCoRcg8YyAEyCl5bXlx4MDBdKiQSNAoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKANCEbpIDiIMGICAkLu61q3wDSgASAASKwoIZXN0aW1hdGUYByABKAsyFy50YWxseS52MS5Ub2tlbkVzdGltYXRlSAASLgoQZXN0aW1hdGVkX3Rva2VucxgIIAEoA0IPukgMIgoYgICAgICAASgASAGIAQESDwoHcmVzZXJ2ZRgJIAEoCBJECg9yZXNlcnZhdGlvbl90dGwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESJwoKcmVxdWVzdF9pZBgLIAEoCUITukgQcg4YZDIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAwgASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYDSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoQBukiAARp+ChxjaGVja19xdW90YS5zdWJqZWN0X3JlcXVpcmVkEjF1c2VyX2lkOiBpcyByZXF1aXJlZCB3aGVuIGFwaV9rZXlfaWQgaXMgbm90IGdpdmVuGit0aGlzLnVzZXJfaWQgIT0gJycgfHwgdGhpcy5hcGlfa2V5X2lkICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIvMBCg5MaW1pdGluZ0J1ZGdldBIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdzdWJqZWN0GAMgASgJEigKB21lYXN1cmUYBCABKA4yFy50YWxseS52MS5CdWRnZXRNZWFzdXJlEg0KBWxpbWl0GAUgASgDEg0KBXNwZW50GAYgASgDEgwKBGhlbGQYByABKAMSEQoJcmVtYWluaW5nGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInoKDFF1b3RhV2FybmluZxIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdtZXNzYWdlGAMgASgJEg0KBWxpbWl0GAQgASgDEhEKCXByb2plY3RlZBgFIAEoAyKMAwoSQ2hlY2tRdW90YVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIfChJyZW1haW5pbmdfbmFub191c2QYBCABKANIAIgBARIWCg5yZXNlcnZhdGlvbl9pZBgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYByABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAggASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSKAoId2FybmluZ3MYCSADKAsyFi50YWxseS52MS5RdW90YVdhcm5pbmcSLgoLcmV0cnlfYWZ0ZXIYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFQoTX3JlbWFpbmluZ19uYW5vX3VzZCJTChlSZWxlYXNlUmVzZXJ2YXRpb25SZXF1ZXN0EjYKDnJlc2VydmF0aW9uX2lkGAEgASgJQh66SBtyGRABGICAATIRXltBLVphLXowLTlfLi1dKiQiVQoaUmVsZWFzZVJlc2VydmF0aW9uUmVzcG9uc2USEAoIcmVsZWFzZWQYASABKAgSJQoFaG9sZHMYAiADKAsyFi50YWxseS52MS5SZWxlYXNlZEhvbGQiMQoMUmVsZWFzZWRIb2xkEhEKCWJ1ZGdldF9pZBgBIAEoCRIOCgZhbW91bnQYAiABKAMiqQEKD0dldFF1b3RhUmVxdWVzdBIpCgd1c2VyX2lkGAEgASgJQha6SBNyERABGMgBMgpeW15ceDAwXSokSAASLAoKYXBpX2tleV9pZBgCIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAEisKCWJ1ZGdldF9pZBgDIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAQhAKB3N1YmplY3QSBbpIAggBIjoKEEdldFF1b3RhUmVzcG9uc2USJgoHYnVkZ2V0cxgBIAMoCzIVLnRhbGx5LnYxLkJ1ZGdldFN0YXRlKtsDCgtRdW90YVJlYXNvbhIcChhRVU9UQV9SRUFTT05fVU5TUEVDSUZJRUQQABITCg9RVU9UQV9SRUFTT05fT0sQARIaChZRVU9UQV9SRUFTT05fVU5MSU1JVEVEEAISHQoZUVVPVEFfUkVBU09OX0FETUlOX0VYRU1QVBADEh8KG1FVT1RBX1JFQVNPTl9RVU9UQV9FWENFRURFRBAEEiUKIVFVT1RBX1JFQVNPTl9CQUxBTkNFX0lOU1VGRklDSUVOVBAFEh8KG1FVT1RBX1JFQVNPTl9VU0VSX05PVF9GT1VORBAGEh4KGlFVT1RBX1JFQVNPTl9VU0VSX0lOQUNUSVZFEAcSIgoeUVVPVEFfUkVBU09OX0FQSV9LRVlfTk9UX0ZPVU5EEAgSIQodUVVPVEFfUkVBU09OX0FQSV9LRVlfSU5BQ1RJVkUQCRIgChxRVU9UQV9SRUFTT05fQVBJX0tFWV9FWFBJUkVEEAoSIgoeUVVPVEFfUkVBU09OX01PREVMX05PVF9BTExPV0VEEAsSJQohUVVPVEFfUkVBU09OX1BST1ZJREVSX05PVF9BTExPV0VEEAwSIQodUVVPVEFfUkVBU09OX01PREVMX05PVF9QUklDRUQQDTKhAgoMUXVvdGFDaGVja2VyElAKCkNoZWNrUXVvdGESGy50YWxseS52MS5DaGVja1F1b3RhUmVxdWVzdBocLnRhbGx5LnYxLkNoZWNrUXVvdGFSZXNwb25zZSIHutcYAwoBARJoChJSZWxlYXNlUmVzZXJ2YXRpb24SIy50YWxseS52MS5SZWxlYXNlUmVzZXJ2YXRpb25SZXF1ZXN0GiQudGFsbHkudjEuUmVsZWFzZVJlc2VydmF0aW9uUmVzcG9uc2UiB7rXGAMKAQESVQoIR2V0UXVvdGESGS50YWxseS52MS5HZXRRdW90YVJlcXVlc3QaGi50YWxseS52MS5HZXRRdW90YVJlc3BvbnNlIhK61xgOCgMBAgMSB3VzZXJfaWRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_tally_v1_access, file_tally_v1_usage]);
+  fileDesc("Chx0YWxseS92MS9xdW90YV9jaGVja2VyLnByb3RvEgh0YWxseS52MSLGAQoNVG9rZW5Fc3RpbWF0ZRIkCgxpbnB1dF90b2tlbnMYASABKANCDrpICyIJGICAgICAICgAEikKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDQg66SAsiCRiAgICAgCAoABIvChdjYWNoZV9yZWFkX2lucHV0X3Rva2VucxgDIAEoA0IOukgLIgkYgICAgIAgKAASMwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAQgASgDQg66SAsiCRiAgICAgCAoACLfBgoRQ2hlY2tRdW90YVJlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgCIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYAyABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAQgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBJlCgR0YWdzGAUgAygLMiUudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QuVGFnc0VudHJ5QjC6SC2aASoQECITchEQARg/MgteW15ceDAwPV0qJCoRcg8YyAEyCl5bXlx4MDBdKiQSNAoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKANCEbpIDiIMGICAkLu61q3wDSgASAASKwoIZXN0aW1hdGUYByABKAsyFy50YWxseS52MS5Ub2tlbkVzdGltYXRlSAASLgoQZXN0aW1hdGVkX3Rva2VucxgIIAEoA0IPukgMIgoYgICAgICAASgASAGIAQESDwoHcmVzZXJ2ZRgJIAEoCBJECg9yZXNlcnZhdGlvbl90dGwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESJwoKcmVxdWVzdF9pZBgLIAEoCUITukgQcg4YZDIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAwgASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYDSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoQBukiAARp+ChxjaGVja19xdW90YS5zdWJqZWN0X3JlcXVpcmVkEjF1c2VyX2lkOiBpcyByZXF1aXJlZCB3aGVuIGFwaV9rZXlfaWQgaXMgbm90IGdpdmVuGit0aGlzLnVzZXJfaWQgIT0gJycgfHwgdGhpcy5hcGlfa2V5X2lkICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIvMBCg5MaW1pdGluZ0J1ZGdldBIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdzdWJqZWN0GAMgASgJEigKB21lYXN1cmUYBCABKA4yFy50YWxseS52MS5CdWRnZXRNZWFzdXJlEg0KBWxpbWl0GAUgASgDEg0KBXNwZW50GAYgASgDEgwKBGhlbGQYByABKAMSEQoJcmVtYWluaW5nGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInoKDFF1b3RhV2FybmluZxIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdtZXNzYWdlGAMgASgJEg0KBWxpbWl0GAQgASgDEhEKCXByb2plY3RlZBgFIAEoAyKMAwoSQ2hlY2tRdW90YVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIfChJyZW1haW5pbmdfbmFub191c2QYBCABKANIAIgBARIWCg5yZXNlcnZhdGlvbl9pZBgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYByABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAggASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSKAoId2FybmluZ3MYCSADKAsyFi50YWxseS52MS5RdW90YVdhcm5pbmcSLgoLcmV0cnlfYWZ0ZXIYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFQoTX3JlbWFpbmluZ19uYW5vX3VzZCJZChZCYXRjaENoZWNrUXVvdGFSZXF1ZXN0Ej8KCHJlcXVlc3RzGAEgAygLMhsudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiSwoXQmF0Y2hDaGVja1F1b3RhUmVzcG9uc2USMAoHcmVzdWx0cxgBIAMoCzIfLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlc3VsdCJ4ChVCYXRjaENoZWNrUXVvdGFSZXN1bHQSMAoIcmVzcG9uc2UYASABKAsyHC50YWxseS52MS5DaGVja1F1b3RhUmVzcG9uc2VIABIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Iu0EChhFeHRlbmRSZXNlcnZhdGlvblJlcXVlc3QSNgoOcmVzZXJ2YXRpb25faWQYASABKAlCHrpIG3IZEAEYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI0Chdlc3RpbWF0ZWRfY29zdF9uYW5vX3VzZBgCIAEoA0IRukgOIgwYgICQu7rWrfANKABIABIrCghlc3RpbWF0ZRgDIAEoCzIXLnRhbGx5LnYxLlRva2VuRXN0aW1hdGVIABIuChBlc3RpbWF0ZWRfdG9rZW5zGAQgASgDQg+6SAwiChiAgICAgIABKABIAYgBARJECg9yZXNlcnZhdGlvbl90dGwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESIwoFbW9kZWwYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAggASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYCSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokOnO6SHAabgohZXh0ZW5kX3Jlc2VydmF0aW9uLm1vZGVsX3JlcXVpcmVkEiBtb2RlbDogaXMgcmVxdWlyZWQgd2l0aCBlc3RpbWF0ZRonIWhhcyh0aGlzLmVzdGltYXRlKSB8fCB0aGlzLm1vZGVsICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIrECChlFeHRlbmRSZXNlcnZhdGlvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIWCg5yZXNlcnZhdGlvbl9pZBgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAcgASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSLgoLcmV0cnlfYWZ0ZXIYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUwoZUmVsZWFzZVJlc2VydmF0aW9uUmVxdWVzdBI2Cg5yZXNlcnZhdGlvbl9pZBgBIAEoCUIeukgbchkQARiAgAEyEV5bQS1aYS16MC05Xy4tXSokIlUKGlJlbGVhc2VSZXNlcnZhdGlvblJlc3BvbnNlEhAKCHJlbGVhc2VkGAEgASgIEiUKBWhvbGRzGAIgAygLMhYudGFsbHkudjEuUmVsZWFzZWRIb2xkIjEKDFJlbGVhc2VkSG9sZBIRCglidWRnZXRfaWQYASABKAkSDgoGYW1vdW50GAIgASgDIqkBCg9HZXRRdW90YVJlcXVlc3QSKQoHdXNlcl9pZBgBIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAEiwKCmFwaV9rZXlfaWQYAiABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIABIrCglidWRnZXRfaWQYAyABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIAEIQCgdzdWJqZWN0EgW6SAIIASI6ChBHZXRRdW90YVJlc3BvbnNlEiYKB2J1ZGdldHMYASADKAsyFS50YWxseS52MS5CdWRnZXRTdGF0ZSrbAwoLUXVvdGFSZWFzb24SHAoYUVVPVEFfUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPUVVPVEFfUkVBU09OX09LEAESGgoWUVVPVEFfUkVBU09OX1VOTElNSVRFRBACEh0KGVFVT1RBX1JFQVNPTl9BRE1JTl9FWEVNUFQQAxIfChtRVU9UQV9SRUFTT05fUVVPVEFfRVhDRUVERUQQBBIlCiFRVU9UQV9SRUFTT05fQkFMQU5DRV9JTlNVRkZJQ0lFTlQQBRIfChtRVU9UQV9SRUFTT05fVVNFUl9OT1RfRk9VTkQQBhIeChpRVU9UQV9SRUFTT05fVVNFUl9JTkFDVElWRRAHEiIKHlFVT1RBX1JFQVNPTl9BUElfS0VZX05PVF9GT1VORBAIEiEKHVFVT1RBX1JFQVNPTl9BUElfS0VZX0lOQUNUSVZFEAkSIAocUVVPVEFfUkVBU09OX0FQSV9LRVlfRVhQSVJFRBAKEiIKHlFVT1RBX1JFQVNPTl9NT0RFTF9OT1RfQUxMT1dFRBALEiUKIVFVT1RBX1JFQVNPTl9QUk9WSURFUl9OT1RfQUxMT1dFRBAMEiEKHVFVT1RBX1JFQVNPTl9NT0RFTF9OT1RfUFJJQ0VEEA0y6QMKDFF1b3RhQ2hlY2tlchJQCgpDaGVja1F1b3RhEhsudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QaHC50YWxseS52MS5DaGVja1F1b3RhUmVzcG9uc2UiB7rXGAMKAQESXwoPQmF0Y2hDaGVja1F1b3RhEiAudGFsbHkudjEuQmF0Y2hDaGVja1F1b3RhUmVxdWVzdBohLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlc3BvbnNlIge61xgDCgEBEmUKEUV4dGVuZFJlc2VydmF0aW9uEiIudGFsbHkudjEuRXh0ZW5kUmVzZXJ2YXRpb25SZXF1ZXN0GiMudGFsbHkudjEuRXh0ZW5kUmVzZXJ2YXRpb25SZXNwb25zZSIHutcYAwoBARJoChJSZWxlYXNlUmVzZXJ2YXRpb24SIy50YWxseS52MS5SZWxlYXNlUmVzZXJ2YXRpb25SZXF1ZXN0GiQudGFsbHkudjEuUmVsZWFzZVJlc2VydmF0aW9uUmVzcG9uc2UiB7rXGAMKAQESVQoIR2V0UXVvdGESGS50YWxseS52MS5HZXRRdW90YVJlcXVlc3QaGi50YWxseS52MS5HZXRRdW90YVJlc3BvbnNlIhK61xgOCgMBAgMSB3VzZXJfaWRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
 
 /**
  * What a request is expected to use at most.
@@ -391,6 +393,244 @@ export const CheckQuotaResponseSchema: GenMessage<CheckQuotaResponse> = /*@__PUR
   messageDesc(file_tally_v1_quota_checker, 4);
 
 /**
+ * Request of BatchCheckQuota.
+ *
+ * @generated from message tally.v1.BatchCheckQuotaRequest
+ */
+export type BatchCheckQuotaRequest = Message<"tally.v1.BatchCheckQuotaRequest"> & {
+  /**
+   * The checks, 1 to 1,000. Each is validated on its own. Required.
+   *
+   * @generated from field: repeated tally.v1.CheckQuotaRequest requests = 1;
+   */
+  requests: CheckQuotaRequest[];
+};
+
+/**
+ * Describes the message tally.v1.BatchCheckQuotaRequest.
+ * Use `create(BatchCheckQuotaRequestSchema)` to create a new message.
+ */
+export const BatchCheckQuotaRequestSchema: GenMessage<BatchCheckQuotaRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 5);
+
+/**
+ * Response of BatchCheckQuota.
+ *
+ * @generated from message tally.v1.BatchCheckQuotaResponse
+ */
+export type BatchCheckQuotaResponse = Message<"tally.v1.BatchCheckQuotaResponse"> & {
+  /**
+   * One result for each check, in the same order.
+   *
+   * @generated from field: repeated tally.v1.BatchCheckQuotaResult results = 1;
+   */
+  results: BatchCheckQuotaResult[];
+};
+
+/**
+ * Describes the message tally.v1.BatchCheckQuotaResponse.
+ * Use `create(BatchCheckQuotaResponseSchema)` to create a new message.
+ */
+export const BatchCheckQuotaResponseSchema: GenMessage<BatchCheckQuotaResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 6);
+
+/**
+ * Result of one check of a BatchCheckQuota.
+ *
+ * @generated from message tally.v1.BatchCheckQuotaResult
+ */
+export type BatchCheckQuotaResult = Message<"tally.v1.BatchCheckQuotaResult"> & {
+  /**
+   * Either the answer that CheckQuota would give, or the error.
+   *
+   * @generated from oneof tally.v1.BatchCheckQuotaResult.result
+   */
+  result: {
+    /**
+     * The answer.
+     *
+     * @generated from field: tally.v1.CheckQuotaResponse response = 1;
+     */
+    value: CheckQuotaResponse;
+    case: "response";
+  } | {
+    /**
+     * The error, with the details that CheckQuota would send.
+     *
+     * @generated from field: google.rpc.Status error = 2;
+     */
+    value: Status;
+    case: "error";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tally.v1.BatchCheckQuotaResult.
+ * Use `create(BatchCheckQuotaResultSchema)` to create a new message.
+ */
+export const BatchCheckQuotaResultSchema: GenMessage<BatchCheckQuotaResult> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 7);
+
+/**
+ * Request of ExtendReservation.
+ *
+ * @generated from message tally.v1.ExtendReservationRequest
+ */
+export type ExtendReservationRequest = Message<"tally.v1.ExtendReservationRequest"> & {
+  /**
+   * The reservation, by the newest id that was answered for it. Required.
+   *
+   * @generated from field: string reservation_id = 1;
+   */
+  reservationId: string;
+
+  /**
+   * What the request is expected to use in all, with what it has used so far. A reservation never
+   * holds less than before. Neither: the amounts stay.
+   *
+   * @generated from oneof tally.v1.ExtendReservationRequest.expectation
+   */
+  expectation: {
+    /**
+     * Expected list cost in all, nano-USD, 0 to 10^18.
+     *
+     * @generated from field: int64 estimated_cost_nano_usd = 2;
+     */
+    value: bigint;
+    case: "estimatedCostNanoUsd";
+  } | {
+    /**
+     * Expected tokens in all; priced with the price list, for `model` and `provider`.
+     *
+     * @generated from field: tally.v1.TokenEstimate estimate = 3;
+     */
+    value: TokenEstimate;
+    case: "estimate";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Expected tokens in all, for budgets that count tokens, 0 to 2^42. Optional: the sum of the
+   * estimate.
+   *
+   * @generated from field: optional int64 estimated_tokens = 4;
+   */
+  estimatedTokens?: bigint | undefined;
+
+  /**
+   * The reservation should last so long from now, 1 s to 24 h; it never ends earlier than before.
+   * Optional: its end stays.
+   *
+   * @generated from field: google.protobuf.Duration reservation_ttl = 5;
+   */
+  reservationTtl?: Duration | undefined;
+
+  /**
+   * Model that the estimate is priced for. Required with `estimate`.
+   *
+   * @generated from field: string model = 6;
+   */
+  model: string;
+
+  /**
+   * Provider that the estimate is priced for. Optional: the dearest.
+   *
+   * @generated from field: string provider = 7;
+   */
+  provider: string;
+
+  /**
+   * API format of the request, as in CheckQuotaRequest. Optional.
+   *
+   * @generated from field: string api_format = 8;
+   */
+  apiFormat: string;
+
+  /**
+   * Provider key of the request, as in CheckQuotaRequest. Optional.
+   *
+   * @generated from field: string provider_api_key_id = 9;
+   */
+  providerApiKeyId: string;
+};
+
+/**
+ * Describes the message tally.v1.ExtendReservationRequest.
+ * Use `create(ExtendReservationRequestSchema)` to create a new message.
+ */
+export const ExtendReservationRequestSchema: GenMessage<ExtendReservationRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 8);
+
+/**
+ * Response of ExtendReservation.
+ *
+ * @generated from message tally.v1.ExtendReservationResponse
+ */
+export type ExtendReservationResponse = Message<"tally.v1.ExtendReservationResponse"> & {
+  /**
+   * Whether the request may go on. False: the funds have come to an end, stop the stream.
+   *
+   * @generated from field: bool allowed = 1;
+   */
+  allowed: boolean;
+
+  /**
+   * Why: OK, QUOTA_EXCEEDED, BALANCE_INSUFFICIENT or MODEL_NOT_PRICED.
+   *
+   * @generated from field: tally.v1.QuotaReason reason = 2;
+   */
+  reason: QuotaReason;
+
+  /**
+   * Text for people: for a denial, remaining and needed in dollars.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * The reservation from now on; the one in the request when it stays as it was.
+   *
+   * @generated from field: string reservation_id = 4;
+   */
+  reservationId: string;
+
+  /**
+   * When it frees its amounts by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The estimate in all that was judged, nano-USD.
+   *
+   * @generated from field: int64 estimated_cost_nano_usd = 6;
+   */
+  estimatedCostNanoUsd: bigint;
+
+  /**
+   * The budget that denied, or else the one in money with the least left.
+   *
+   * @generated from field: tally.v1.LimitingBudget limiting_budget = 7;
+   */
+  limitingBudget?: LimitingBudget | undefined;
+
+  /**
+   * For a denial: when asking again can help. Unset: not before somebody changes something.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 8;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message tally.v1.ExtendReservationResponse.
+ * Use `create(ExtendReservationResponseSchema)` to create a new message.
+ */
+export const ExtendReservationResponseSchema: GenMessage<ExtendReservationResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 9);
+
+/**
  * Request of ReleaseReservation.
  *
  * @generated from message tally.v1.ReleaseReservationRequest
@@ -409,7 +649,7 @@ export type ReleaseReservationRequest = Message<"tally.v1.ReleaseReservationRequ
  * Use `create(ReleaseReservationRequestSchema)` to create a new message.
  */
 export const ReleaseReservationRequestSchema: GenMessage<ReleaseReservationRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_quota_checker, 5);
+  messageDesc(file_tally_v1_quota_checker, 10);
 
 /**
  * Response of ReleaseReservation.
@@ -437,7 +677,7 @@ export type ReleaseReservationResponse = Message<"tally.v1.ReleaseReservationRes
  * Use `create(ReleaseReservationResponseSchema)` to create a new message.
  */
 export const ReleaseReservationResponseSchema: GenMessage<ReleaseReservationResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_quota_checker, 6);
+  messageDesc(file_tally_v1_quota_checker, 11);
 
 /**
  * What a release gave back to one budget.
@@ -465,7 +705,7 @@ export type ReleasedHold = Message<"tally.v1.ReleasedHold"> & {
  * Use `create(ReleasedHoldSchema)` to create a new message.
  */
 export const ReleasedHoldSchema: GenMessage<ReleasedHold> = /*@__PURE__*/
-  messageDesc(file_tally_v1_quota_checker, 7);
+  messageDesc(file_tally_v1_quota_checker, 12);
 
 /**
  * Request of GetQuota.
@@ -510,7 +750,7 @@ export type GetQuotaRequest = Message<"tally.v1.GetQuotaRequest"> & {
  * Use `create(GetQuotaRequestSchema)` to create a new message.
  */
 export const GetQuotaRequestSchema: GenMessage<GetQuotaRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_quota_checker, 8);
+  messageDesc(file_tally_v1_quota_checker, 13);
 
 /**
  * Response of GetQuota.
@@ -531,7 +771,7 @@ export type GetQuotaResponse = Message<"tally.v1.GetQuotaResponse"> & {
  * Use `create(GetQuotaResponseSchema)` to create a new message.
  */
 export const GetQuotaResponseSchema: GenMessage<GetQuotaResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_quota_checker, 9);
+  messageDesc(file_tally_v1_quota_checker, 14);
 
 /**
  * Why a check was answered as it was.
@@ -655,7 +895,8 @@ export const QuotaChecker: GenService<{
    * May this caller spend? With `reserve`, an allowed answer holds the estimate on every budget
    * that applies, all or none, until it is settled by RecordUsage, released, or expires. A
    * denial is an answer (`allowed` false), never an error.
-   * Errors: INVALID_ARGUMENT; UNAVAILABLE when the database is needed and away.
+   * Errors: INVALID_ARGUMENT; UNAVAILABLE when the database is needed and away, unless every budget
+   * that needs it says `on_unavailable` ALLOW.
    *
    * @generated from rpc tally.v1.QuotaChecker.CheckQuota
    */
@@ -663,6 +904,33 @@ export const QuotaChecker: GenService<{
     methodKind: "unary";
     input: typeof CheckQuotaRequestSchema;
     output: typeof CheckQuotaResponseSchema;
+  },
+  /**
+   * Up to 1,000 checks at once, each judged as CheckQuota would, in their order. One that breaks a
+   * rule does not fail the others.
+   * Errors: INVALID_ARGUMENT when the batch is empty or too large.
+   *
+   * @generated from rpc tally.v1.QuotaChecker.BatchCheckQuota
+   */
+  batchCheckQuota: {
+    methodKind: "unary";
+    input: typeof BatchCheckQuotaRequestSchema;
+    output: typeof BatchCheckQuotaResponseSchema;
+  },
+  /**
+   * Makes a reservation hold more, or longer, while its request goes on: for streams. When the
+   * funds have come to an end, `allowed` is false and the reservation stays as it was: the gateway
+   * should stop the stream and record what was used. Any replica answers; the id in the answer
+   * replaces the one in the request.
+   * Errors: INVALID_ARGUMENT for an id that was not made here; FAILED_PRECONDITION when the
+   * reservation was settled, released or has expired; UNAVAILABLE as for CheckQuota.
+   *
+   * @generated from rpc tally.v1.QuotaChecker.ExtendReservation
+   */
+  extendReservation: {
+    methodKind: "unary";
+    input: typeof ExtendReservationRequestSchema;
+    output: typeof ExtendReservationResponseSchema;
   },
   /**
    * Gives back what a reservation holds, for a request that was not sent. Releasing twice, or
