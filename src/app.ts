@@ -24,7 +24,7 @@ import { createWarnLimiter } from "./pricing/warn-limiter.js";
 import { createChecker } from "./quota/check.js";
 import { createReservationExtender } from "./quota/extension.js";
 import { createLedger } from "./quota/ledger.js";
-import { fromLeaseJson } from "./quota/ledger-json.js";
+import { fromLeaseJson, fromPeriodJson } from "./quota/ledger-json.js";
 import { createLedgerStore } from "./quota/ledger-store.js";
 import { createReservationIdCodec } from "./quota/reservation-id.js";
 import { createQuotaService, decodeReservation } from "./quota/service.js";
@@ -202,7 +202,8 @@ async function startUsage(
         if (unpriced.shouldWarn(model)) logger.warn({ model, provider }, "model has no price");
       },
     }),
-    onPosted: ({ leases }, uids) => ledger.settled({ uids, leases: leases.map(fromLeaseJson) }),
+    onPosted: ({ leases, periods }, uids) =>
+      ledger.settled({ uids, leases: leases.map(fromLeaseJson) }, periods.map(fromPeriodJson)),
     limitOf: (budgetId) => directory.budget(budgetId)?.limit ?? undefined,
   });
   stops.push(() => recorder.stop());

@@ -265,7 +265,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
 
     forgetExpired(timeMs) {
       for (const [key, lease] of leases) {
-        const isIdle = lease.open === 0n && lease.aside === 0n;
+        const isIdle = lease.open === 0n && lease.aside === 0n && lease.giving === 0n;
         if (lease.expireTimeMs <= timeMs && isIdle) leases.delete(key);
       }
       for (const [leaseId, lease] of leasesById) {

@@ -1,4 +1,5 @@
 import type { LeaseAnswer, LeaseTending, PeriodKey, TendedLease } from "./lease.js";
+import type { PostedFigures } from "./ledger.js";
 import type { GrowAnswer, GrowRequest, ReservationHold, TendAnswer } from "./ledger-store.js";
 
 /** A lease as the database's functions tell it; bigint as decimal text. */
@@ -49,6 +50,21 @@ export function fromLeaseJson(lease: LeaseJson): LeaseAnswer {
     leaseId: BigInt(lease.lease_id),
     amount: BigInt(lease.amount),
     version: BigInt(lease.version),
+  };
+}
+
+/** Reads where a period stood when spend was posted. */
+export function fromPeriodJson(period: {
+  readonly budget_id: string;
+  readonly period_start: string;
+  readonly spent: string;
+  readonly leased: string;
+}): PostedFigures {
+  return {
+    budgetId: period.budget_id,
+    periodStartMs: Date.parse(period.period_start),
+    spent: BigInt(period.spent),
+    leased: BigInt(period.leased),
   };
 }
 

@@ -48,6 +48,13 @@ export interface SettledNotice {
   readonly leases: readonly LeaseAnswer[];
 }
 
+/** Where a period stood when spend was posted. */
+export interface PostedFigures extends PeriodKey {
+  readonly spent: bigint;
+  /** Sum of all replicas' leases. */
+  readonly leased: bigint;
+}
+
 /** The escrow over budgets: exact whatever the number of callers and replicas. */
 export interface Ledger {
   /** Learns the database's clock and starts the heartbeat. */
@@ -73,8 +80,11 @@ export interface Ledger {
   extend(reservation: Reservation, request: ExtendRequest): Promise<ExtendOutcome>;
   /** Gives back what a reservation holds. False: it had been settled, released or had expired. */
   release(reservation: Reservation): Promise<boolean>;
-  /** Hears that reservations were settled here, and tells those whose leases they were in. */
-  settled(notice: SettledNotice): void;
+  /**
+   * Hears that reservations were settled here and how periods stand after it, and tells those whose
+   * leases they were in.
+   */
+  settled(notice: SettledNotice, periods?: readonly PostedFigures[]): void;
   /** Hears that reservations were settled elsewhere. */
   settledElsewhere(notice: SettledNotice): void;
   /** Where periods stand now, in the order of the keys. Asks the database, once for many callers. */
@@ -162,6 +172,14 @@ export function createLedger(parts: LedgerParts): Ledger {
     return seenFromHere({ budgetId, periodStartMs, limit, spent, leased });
   }
 
+  /** Only shown, never relied on: lanes may tell of a period in another order than they posted. */
+  function takeFigures(period: PostedFigures): void {
+    const { spent, leased } = period;
+    const lease = book.lease(period);
+    if (lease) lease.figures = { limit: lease.figures.limit, spent, leased };
+    reader.learn(period);
+  }
+
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */
   function remember(
     key: string,
@@ -240,8 +258,9 @@ export function createLedger(parts: LedgerParts): Ledger {
     },
     extend: (reservation, request) => extender.extend(reservation, request),
     release: (reservation) => releaser.release(reservation),
-    settled(notice) {
+    settled(notice, periods = []) {
       book.takeAnswers(notice.leases);
+      for (const period of periods) takeFigures(period);
       const uids = notice.uids.filter((uid) => !end(uid));
       if (uids.length === 0 || !parts.announce) return;
       const leases = notice.leases.filter(({ leaseId }) => !book.leaseById(leaseId));

@@ -13,6 +13,8 @@ export interface PeriodReader {
   read(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
   /** The same, but may be a second old: for what only warns. */
   readRecent(keys: readonly PeriodKey[]): Promise<readonly PeriodFigures[]>;
+  /** Brings what is remembered of a period up to date. */
+  learn(period: Omit<PeriodFigures, "limit">): void;
 }
 
 /** What a reader is made of. */
@@ -25,7 +27,7 @@ export interface PeriodReaderParts {
 }
 
 interface Remembered {
-  readonly figures: PeriodFigures;
+  figures: PeriodFigures;
   readonly readMs: number;
 }
 
@@ -60,6 +62,10 @@ export function createPeriodReader(parts: PeriodReaderParts): PeriodReader {
 
   return {
     read,
+    learn(period) {
+      const known = recent.get(keyOf(period));
+      if (known) known.figures = { ...known.figures, spent: period.spent, leased: period.leased };
+    },
     async readRecent(keys) {
       const oldestMs = nowMs() - RECENT_MS;
       const known = keys.map((key) => recent.get(keyOf(key)));

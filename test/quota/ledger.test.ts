@@ -1,13 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { DatabaseUnavailableError } from "../../src/database/errors.js";
-import type { OpenReservation } from "../../src/quota/lease-book.js";
 import { createLedger, type Ledger, type ReserveRequest } from "../../src/quota/ledger.js";
-import {
-  createLedgerStore,
-  fromLeaseJson,
-  type LedgerStore,
-} from "../../src/quota/ledger-store.js";
+import { fromLeaseJson } from "../../src/quota/ledger-json.js";
+import { createLedgerStore, type LedgerStore } from "../../src/quota/ledger-store.js";
+import type { OpenReservation } from "../../src/quota/open-reservations.js";
 import { eventually } from "../support/eventually.js";
 import { createTestDatabase, silentLogger, type TestDatabase } from "../support/postgres.js";
 import { uniqueId } from "../support/unique-id.js";
@@ -29,7 +26,7 @@ describe("createLedger", () => {
   /** A replica whose heartbeat comes after the test, so that each step is the test's own. */
   async function startReplica(change: (store: LedgerStore) => LedgerStore = (store) => store) {
     const store = change(createLedgerStore(test.database, randomUUID()));
-    const ledger = createLedger({ store, logger: silentLogger, heartbeatMs: HOUR_MS });
+    const ledger = createLedger({ store, logger: silentLogger, heartbeatMs: undefined });
     ledgers.push(ledger);
     await ledger.start();
     return ledger;
@@ -72,9 +69,9 @@ describe("createLedger", () => {
     return (await ledger.reserve(asking(...ask))).reservation === undefined;
   }
 
-  async function standing(ledger: Ledger, budgetId: string) {
-    const [figures] = await ledger.figures([{ budgetId, periodStartMs: 0 }]);
-    return { spent: figures!.spent, leased: figures!.leased };
+  async function standing(budgetId: string) {
+    const row = await test.database.knex("budget_periods").where({ budget_id: budgetId }).first();
+    return { spent: row.spent as bigint, leased: row.leased as bigint };
   }
 
   async function waitUntilExpired({ expireTimeMs }: OpenReservation): Promise<void> {
@@ -96,18 +93,23 @@ describe("createLedger", () => {
         ...[hold!.leaseId.toString(), hold!.budgetId, hold!.held.toString()],
       ],
     );
-    ledger.settled([uid], rows[0].answer.leases.map(fromLeaseJson));
+    ledger.settled({ uids: [uid], leases: rows[0].answer.leases.map(fromLeaseJson) });
   }
 
-  it("denies what a late record has spent, though its reservation was still held", async () => {
-    const budgetId = await makeBudget(100n);
+  it("charges a late record as spend without a reservation, and then frees what was held", async () => {
+    const budgetId = await makeBudget(200n);
     const ledger = await startReplica();
-    const reservation = await reserve(ledger, budgetId, 100n, { ttlMs: 50 });
+    const reservation = await reserve(ledger, budgetId, 150n, { ttlMs: 50 });
     await waitUntilExpired(reservation);
-    await settle(ledger, reservation);
-    expect(await standing(ledger, budgetId)).to.deep.equal({ spent: 100n, leased: 0n });
-    expect(await isRefused(ledger, budgetId, 1n)).to.equal(true);
-    expect(await ledger.release(reservation)).to.equal(false);
+    const elsewhere = await startReplica();
+    await settle(elsewhere, reservation);
+    expect(await standing(budgetId)).to.deep.equal({ spent: 150n, leased: 150n });
+    expect(await isRefused(elsewhere, budgetId, 1n)).to.equal(true);
+    await ledger.beat();
+    await ledger.beat();
+    expect(await standing(budgetId)).to.deep.equal({ spent: 150n, leased: 0n });
+    expect(await isRefused(elsewhere, budgetId, 51n)).to.equal(true);
+    expect(await isRefused(elsewhere, budgetId, 50n)).to.equal(false);
   });
 
   it("gives nothing back for a reservation whose end it may have forgotten", async () => {
@@ -116,7 +118,7 @@ describe("createLedger", () => {
     const { holds } = await reserve(ledger, budgetId, 100n);
     const old = { uid: randomUUID(), expireTimeMs: Date.now() - 2 * HOUR_MS, holds };
     expect(await ledger.release(old)).to.equal(false);
-    expect(await standing(ledger, budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
+    expect(await standing(budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
   });
 
   it("reserves from memory what a grow brought whose answer was lost", async () => {
@@ -132,7 +134,7 @@ describe("createLedger", () => {
     }));
     const error = await ledger.reserve(asking(budgetId, 100n)).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(DatabaseUnavailableError);
-    expect(await standing(ledger, budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
+    expect(await standing(budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
     isLost = false;
     const { reservation, figures } = await ledger.reserve(asking(budgetId, 60n));
     expect(reservation?.holds[0]?.held).to.equal(60n);
@@ -140,7 +142,7 @@ describe("createLedger", () => {
     // 50 are left in the budget, and 40 here.
     await reserve(ledger, budgetId, 90n);
     expect(await isRefused(ledger, budgetId, 1n)).to.equal(true);
-    expect(await standing(ledger, budgetId)).to.deep.equal({ spent: 0n, leased: 150n });
+    expect(await standing(budgetId)).to.deep.equal({ spent: 0n, leased: 150n });
   });
 
   it("says where a budget stood when it reserves without asking the database", async () => {
@@ -159,7 +161,7 @@ describe("createLedger", () => {
     expect(reservation).to.not.equal(undefined);
     expect(grows).to.equal(1);
     expect(figures).to.deep.equal([
-      { budgetId, periodStartMs: 0, limit: 100n, spent: 0n, leased: 55n },
+      { budgetId, periodStartMs: 0, limit: 100n, spent: 0n, held: 50n },
     ]);
   });
 
@@ -200,7 +202,7 @@ describe("createLedger", () => {
     await test.database.knex.raw("select sweep_leases(100)");
     await reserve(other, budgetId, 30n);
     await reserve(ledger, budgetId, 70n);
-    expect(await standing(ledger, budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
+    expect(await standing(budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
     expect(await isRefused(other, budgetId, 1n)).to.equal(true);
   });
 });

@@ -110,6 +110,7 @@ describe("the windows of budgets", () => {
           pricing: createPriceBook(),
           ledger: { ...ledger, nowMs: () => nowMs },
           unpricedModelPolicy: () => "DENY",
+          onUnchecked() {},
         });
         return checker.check({ ...CHECK, userId, costNanoUsd: nanoUsd });
       };

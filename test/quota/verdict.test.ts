@@ -15,18 +15,18 @@ const NOW_MS = 1_000;
 
 /** A budget of 100 that is met with an amount. */
 function standing(
-  figures: { limit?: bigint; spent?: bigint; leased?: bigint },
+  figures: { limit?: bigint; spent?: bigint; held?: bigint },
   fields: Partial<Standing> = {},
 ): Standing {
-  const { limit = 100n, spent = 0n, leased = 0n } = figures;
+  const { limit = 100n, spent = 0n, held = 0n } = figures;
   const budget = makeBudget({ budgetId: "b", scope: "USER", subject: "u" });
   const met = { budget, period: LIFETIME, amount: 10n, isExpired: false, ...fields };
-  return standingOf(met, { budgetId: "b", periodStartMs: 0, limit, spent, leased })!;
+  return standingOf(met, { budgetId: "b", periodStartMs: 0, limit, spent, held })!;
 }
 
 describe("standingOf", () => {
   it("leaves what is neither spent nor held", () => {
-    expect(standing({ spent: 30n, leased: 50n })).to.deep.include({ remaining: 20n, held: 50n });
+    expect(standing({ spent: 30n, held: 50n })).to.deep.include({ remaining: 20n, held: 50n });
     expect(standing({ spent: 130n })).to.deep.include({ remaining: -30n });
   });
 
@@ -43,7 +43,7 @@ describe("standingOf", () => {
       remaining: _remaining,
       ...met
     } = standing({});
-    const figures = { budgetId: "b", periodStartMs: 0, limit: undefined, spent: 0n, leased: 0n };
+    const figures = { budgetId: "b", periodStartMs: 0, limit: undefined, spent: 0n, held: 0n };
     expect(standingOf(met, figures)).to.equal(undefined);
   });
 });
@@ -75,7 +75,7 @@ describe("denialMessage and warningMessage", () => {
   const USD = 1_000_000_000n;
 
   it("tell money in dollars", () => {
-    const short = standing({ limit: 2n * USD, spent: USD / 2n, leased: USD }, { amount: 3n * USD });
+    const short = standing({ limit: 2n * USD, spent: USD / 2n, held: USD }, { amount: 3n * USD });
     expect(denialMessage(short)).to.equal('budget "b": $0.50 remaining, $3.00 needed');
     const over = standing({ limit: USD, spent: USD + 1n }, { amount: 1n });
     expect(denialMessage(over)).to.equal(
@@ -105,13 +105,13 @@ describe("retryAfterMs", () => {
   const period = { startMs: 0, endMs: 5_000 };
 
   it("is soon while reservations hold what is missing", () => {
-    const held = standing({ spent: 50n, leased: 45n }, { period });
+    const held = standing({ spent: 50n, held: 45n }, { period });
     expect(retryAfterMs(held, NOW_MS)).to.equal(1_000);
     expect(retryAfterMs({ ...held, period: LIFETIME }, NOW_MS)).to.equal(1_000);
   });
 
   it("is the end of the window when the missing is spent", () => {
-    expect(retryAfterMs(standing({ spent: 95n, leased: 5n }, { period }), NOW_MS)).to.equal(4_000);
+    expect(retryAfterMs(standing({ spent: 95n, held: 5n }, { period }), NOW_MS)).to.equal(4_000);
     expect(retryAfterMs(standing({ spent: 95n }, { period }), NOW_MS)).to.equal(4_000);
     expect(retryAfterMs(standing({ spent: 95n }, { period }), 9_000)).to.equal(0);
   });
