@@ -14,7 +14,8 @@ import {
 import type { Budget, QuotaDirectory } from "./directory.js";
 import { type Expectation, type ExpectedSpend, expectedSpend } from "./expectation.js";
 import type { PeriodKey } from "./lease.js";
-import type { Ledger, ReserveRequest } from "./ledger.js";
+import type { Ledger } from "./ledger.js";
+import type { ReserveRequest } from "./ledger-requests.js";
 import { amountFor } from "./spend.js";
 import type { MetBudget, Standing } from "./verdict.js";
 import { periodAt } from "./window.js";

@@ -1,5 +1,5 @@
 import type { QuotaReason } from "./admission.js";
-import type { BudgetFigures } from "./ledger.js";
+import type { BudgetFigures } from "./figures.js";
 import type { OpenReservation } from "./open-reservations.js";
 import {
   denialMessage,

@@ -1,25 +1,12 @@
 import type { DatabaseClock } from "./database-clock.js";
+import type { BudgetFigures } from "./figures.js";
 import type { Grower } from "./grower.js";
 import type { PeriodKey } from "./lease.js";
 import type { LeaseBook, Need } from "./lease-book.js";
-import type { BudgetFigures, ReserveOutcome } from "./ledger.js";
+import type { ExtendOutcome, ExtendRequest, ReserveOutcome } from "./ledger-requests.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 import { toHolds } from "./releaser.js";
 import type { Reservation } from "./reservation.js";
-
-/** What a reservation should become. */
-export interface ExtendRequest {
-  /** What it should hold in all, in the order of its holds; it never holds less than before. */
-  readonly totals: readonly bigint[];
-  /** It should last so long from now; it never ends earlier than before. Unset: as it is. */
-  readonly ttlMs: number | undefined;
-}
-
-/** How an extension was answered. */
-export type ExtendOutcome =
-  | { readonly kind: "EXTENDED" | "REFUSED"; readonly outcome: ReserveOutcome }
-  /** It had been settled, released or had expired. */
-  | { readonly kind: "ENDED" };
 
 /** Makes reservations hold more, or longer. */
 export interface Extender {

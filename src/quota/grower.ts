@@ -1,14 +1,10 @@
 import { databaseUnavailable } from "../errors.js";
 import type { DatabaseClock } from "./database-clock.js";
+import type { PeriodFigures } from "./figures.js";
 import { LEASE_MARGIN_MS, type Lease, type PeriodKey } from "./lease.js";
 import type { LeaseBook, Need } from "./lease-book.js";
-import type {
-  GrowAnswer,
-  GrowRequest,
-  LedgerStore,
-  PeriodFigures,
-  ReservationHold,
-} from "./ledger-store.js";
+import type { GrowAnswer, GrowRequest, ReservationHold } from "./ledger-messages.js";
+import type { LedgerStore } from "./ledger-store.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 
 /** How a check that had to wait was answered. */

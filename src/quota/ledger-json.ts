@@ -1,6 +1,6 @@
+import type { PostedFigures } from "./figures.js";
 import type { LeaseAnswer, LeaseTending, PeriodKey, TendedLease } from "./lease.js";
-import type { PostedFigures } from "./ledger.js";
-import type { GrowAnswer, GrowRequest, ReservationHold, TendAnswer } from "./ledger-store.js";
+import type { GrowAnswer, GrowRequest, ReservationHold, TendAnswer } from "./ledger-messages.js";
 
 /** A lease as the database's functions tell it; bigint as decimal text. */
 export interface LeaseJson {

@@ -1,59 +1,24 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { createDatabaseClock, type DatabaseClock } from "./database-clock.js";
-import { createExtender, type ExtendOutcome, type ExtendRequest } from "./extender.js";
+import { createExtender } from "./extender.js";
+import type { BudgetFigures, PeriodFigures, PostedFigures } from "./figures.js";
 import { createGrower } from "./grower.js";
-import { freeOf, type LeaseAnswer, type PeriodKey } from "./lease.js";
+import { freeOf, type PeriodKey } from "./lease.js";
 import { createLeaseBook, type Need } from "./lease-book.js";
-import type { LedgerStore, PeriodFigures } from "./ledger-store.js";
+import type {
+  ExtendOutcome,
+  ExtendRequest,
+  ReserveOutcome,
+  ReserveRequest,
+  SettledNotice,
+} from "./ledger-requests.js";
+import type { LedgerStore } from "./ledger-store.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 import { createPeriodReader } from "./period-reader.js";
 import { createReleaser } from "./releaser.js";
 import type { Reservation } from "./reservation.js";
 import { createTender } from "./tender.js";
-
-/** What a check wants held. */
-export interface ReserveRequest {
-  /** At least one. */
-  readonly needs: readonly Need[];
-  readonly ttlMs: number;
-  /**
-   * Asking again with the same id for the same budgets answers with the same open reservation. ""
-   * for none.
-   */
-  readonly requestId: string;
-}
-
-/** Where a period stands, as this replica sees it. */
-export interface BudgetFigures extends PeriodKey {
-  /** Unset: unlimited, or the budget is gone. */
-  readonly limit: bigint | undefined;
-  readonly spent: bigint;
-  /** Held by reservations, and by what other replicas have leased. */
-  readonly held: bigint;
-}
-
-/** How a reservation was answered. */
-export interface ReserveOutcome {
-  /** Unset: refused. */
-  readonly reservation: OpenReservation | undefined;
-  /** Where each of the needed periods stands after it, in the order of the needs. */
-  readonly figures: readonly BudgetFigures[];
-}
-
-/** That reservations were settled, for the replica whose leases they were in. */
-export interface SettledNotice {
-  readonly uids: readonly string[];
-  /** How the leases stood after it. */
-  readonly leases: readonly LeaseAnswer[];
-}
-
-/** Where a period stood when spend was posted. */
-export interface PostedFigures extends PeriodKey {
-  readonly spent: bigint;
-  /** Sum of all replicas' leases. */
-  readonly leased: bigint;
-}
 
 /** The escrow over budgets: exact whatever the number of callers and replicas. */
 export interface Ledger {

@@ -1,6 +1,7 @@
+import type { PeriodFigures } from "./figures.js";
 import { createGroupedCall } from "./grouped-calls.js";
 import type { PeriodKey } from "./lease.js";
-import type { LedgerStore, PeriodFigures } from "./ledger-store.js";
+import type { LedgerStore } from "./ledger-store.js";
 import { withTimeLimit } from "./time-limit.js";
 
 /** Reads where periods stand, once for all callers that wait. */

@@ -1,6 +1,7 @@
 import { createGroupedCall } from "./grouped-calls.js";
 import type { LeaseBook } from "./lease-book.js";
-import type { LedgerStore, ReservationHold } from "./ledger-store.js";
+import type { ReservationHold } from "./ledger-messages.js";
+import type { LedgerStore } from "./ledger-store.js";
 import type { Reservation } from "./reservation.js";
 
 /** Ends reservations without spend, once for all callers that wait. */

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { LeaseAnswer } from "./lease.js";
-import type { SettledNotice } from "./ledger.js";
+import type { SettledNotice } from "./ledger-requests.js";
 
 /** The channel on which replicas hear of reservations of theirs that others have settled. */
 export const SETTLED_CHANNEL = "tally_settled";

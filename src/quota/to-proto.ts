@@ -26,7 +26,7 @@ import {
 import type { CheckResult } from "./check.js";
 import type { Budget } from "./directory.js";
 import type { Extension } from "./extension.js";
-import type { BudgetFigures } from "./ledger.js";
+import type { BudgetFigures } from "./figures.js";
 import type { OpenReservation } from "./open-reservations.js";
 import type { Reservation } from "./reservation.js";
 import { type Standing, warningMessage } from "./verdict.js";

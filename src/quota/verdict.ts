@@ -1,6 +1,6 @@
 import { formatUsd } from "../pricing/money.js";
 import type { Budget, BudgetMeasure } from "./directory.js";
-import type { BudgetFigures } from "./ledger.js";
+import type { BudgetFigures } from "./figures.js";
 import type { BudgetPeriod } from "./window.js";
 
 /** A budget with a limit that a check meets, in its current period. */

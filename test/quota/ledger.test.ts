@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { DatabaseUnavailableError } from "../../src/database/errors.js";
-import { createLedger, type Ledger, type ReserveRequest } from "../../src/quota/ledger.js";
+import { createLedger, type Ledger } from "../../src/quota/ledger.js";
 import { fromLeaseJson } from "../../src/quota/ledger-json.js";
+import type { ReserveRequest } from "../../src/quota/ledger-requests.js";
 import { createLedgerStore, type LedgerStore } from "../../src/quota/ledger-store.js";
 import type { OpenReservation } from "../../src/quota/open-reservations.js";
 import { eventually } from "../support/eventually.js";
