@@ -16,7 +16,7 @@ import { isUnavailable } from "./database/errors.js";
 import { createNotificationListener } from "./database/listen.js";
 import { type DomainError, databaseUnavailable } from "./errors.js";
 import { createServerInfoStore } from "./operations/server-info-store.js";
-import { createOperationsService } from "./operations/service.js";
+import { createOperationsService, type StaleRequests } from "./operations/service.js";
 import { createLedgerVerifier } from "./operations/verify.js";
 import { createVerifyStore } from "./operations/verify-store.js";
 import { createPriceBook } from "./pricing/price-book.js";
@@ -38,6 +38,8 @@ import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
+import { createActiveStore } from "./usage/active-store.js";
+import { createExpirer } from "./usage/expirer.js";
 import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
 import { selectPayload } from "./usage/privacy.js";
@@ -46,6 +48,7 @@ import { createUsagePurger, retentionLimitsOf } from "./usage/retention/retentio
 import { createRetentionSchedule } from "./usage/retention/retention-schedule.js";
 import { createRetentionStore } from "./usage/retention/retention-store.js";
 import { createUsageService } from "./usage/service.js";
+import { createSweeper } from "./usage/sweeper.js";
 import { createUsageStore } from "./usage/usage-store.js";
 import { readVersion } from "./version.js";
 
@@ -67,13 +70,22 @@ interface AppContext {
   readonly storage: Storage;
   /** This process in the ledger; a new one each start, for leases of a dead one are not its own. */
   readonly replicaId: string;
+  /** The clock of records, microseconds since 1970, in whole milliseconds. */
+  readonly nowUs: () => number;
+}
+
+/** What an app is given beside its settings. */
+export interface AppParts {
+  readonly logger: Logger;
+  /** The clock of records, milliseconds since 1970. Default: this machine's. */
+  readonly nowMs?: () => number;
 }
 
 /** A part that was started, to be stopped in reverse order. */
 type Stop = () => Promise<void>;
 
 /** Makes an app; nothing happens before `start`. */
-export function createApp(config: Config, { logger }: { readonly logger: Logger }): App {
+export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts): App {
   const stops: Stop[] = [];
 
   async function stop(): Promise<void> {
@@ -84,14 +96,21 @@ export function createApp(config: Config, { logger }: { readonly logger: Logger 
     try {
       const storage = await openStorage(config, logger);
       stops.push(() => storage.stop());
-      const context = { config, logger, storage, replicaId: randomUUID() };
+      const nowUs = () => nowMs() * 1_000;
+      const context = { config, logger, storage, replicaId: randomUUID(), nowUs };
       const identity = await startIdentity(context);
       stops.push(identity.stop);
       const catalog = await startCatalog(context, stops);
       const quota = await startQuota(context, catalog, stops);
       const usage = await startUsage(context, catalog, quota, stops);
-      const operations = startOperations(context, catalog, stops);
-      const services = [usage, quota.service, catalog.service, operations, identity.service];
+      const operations = startOperations(context, catalog, usage.expirer, stops);
+      const services = [
+        usage.service,
+        quota.service,
+        catalog.service,
+        operations,
+        identity.service,
+      ];
       return await startServer(context, services, identity.authenticator, stops);
     } catch (error) {
       await stop();
@@ -179,7 +198,7 @@ async function startQuota(context: AppContext, { directory, priceBook }: Catalog
 }
 
 async function startUsage(
-  { config, storage, logger }: AppContext,
+  { config, storage, logger, nowUs }: AppContext,
   { directory, priceBook, priceVersions }: Catalog,
   { ledger, codec }: Quota,
   stops: Stop[],
@@ -207,7 +226,12 @@ async function startUsage(
     limitOf: (budgetId) => directory.budget(budgetId)?.limit ?? undefined,
   });
   stops.push(() => recorder.stop());
-  return createUsageService({
+  const activeStore = createActiveStore(storage.database);
+  const expirer = createExpirer({ store: activeStore, recorder, directory, nowUs });
+  const sweeper = createSweeper({ store: activeStore, expirer, logger });
+  stops.push(() => sweeper.stop());
+  sweeper.start();
+  const service = createUsageService({
     recorder,
     store,
     nowUs,
@@ -222,11 +246,13 @@ async function startUsage(
     itemViolations: (request, path, further) =>
       allViolations(validateMessage(RecordUsageRequestSchema, request, path), further),
   });
+  return { expirer, service };
 }
 
 function startOperations(
   { storage, replicaId, logger }: AppContext,
   { directory }: Catalog,
+  staleRequests: StaleRequests,
   stops: Stop[],
 ): ServiceImplementation {
   const purger = createUsagePurger(createRetentionStore(storage.database));
@@ -246,6 +272,7 @@ function startOperations(
       replicaId,
       isEmbedded: storage.isEmbedded,
     },
+    staleRequests,
   });
 }
 
@@ -274,9 +301,4 @@ async function startServer(
 /** What a room lets through because it cannot say it better than the database. */
 function classify(error: unknown): DomainError | undefined {
   return isUnavailable(error) ? databaseUnavailable(error) : undefined;
-}
-
-/** Microseconds since 1970, in whole milliseconds. */
-function nowUs(): number {
-  return Date.now() * 1_000;
 }

@@ -19,6 +19,8 @@ export interface CatalogDirectory {
   apiKey(apiKeyId: string): ApiKey | undefined;
   provider(provider: string): Provider | undefined;
   providerEndpoint(providerEndpointId: string): ProviderEndpoint | undefined;
+  /** All of them, in no order. */
+  providerEndpoints(): Iterable<ProviderEndpoint>;
   providerKey(providerKeyId: string): ProviderKey | undefined;
   model(model: string): Model | undefined;
   budget(budgetId: string): Budget | undefined;
@@ -109,6 +111,7 @@ export function createCatalogDirectory(): CatalogDirectory & CatalogDirectoryWri
     apiKey: (id) => tables.apiKeys.entries.get(id),
     provider: (name) => tables.providers.entries.get(name),
     providerEndpoint: (id) => tables.providerEndpoints.entries.get(id),
+    providerEndpoints: () => tables.providerEndpoints.entries.values(),
     providerKey: (id) => tables.providerKeys.entries.get(id),
     model: (name) => tables.models.entries.get(name),
     budget: (id) => tables.budgets.entries.get(id),

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Operations, type PurgeUsageResponseSchema } from "../../gen/tally/v1/operations_pb.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
 import type { PurgeProgress, RetentionLimits, UsagePurger } from "../usage/retention/retention.js";
@@ -19,6 +19,16 @@ export interface ServerInfo {
   readonly isEmbedded: boolean;
 }
 
+/**
+ * Requests that were begun and not heard of any more. Timeouts are milliseconds, of requests whose
+ * endpoint has none of its own.
+ */
+export interface StaleRequests {
+  count(timeoutMs: number): Promise<number>;
+  /** @returns how many were failed */
+  expire(timeoutMs: number): Promise<number>;
+}
+
 /** What the service is made of. */
 export interface OperationsServiceParts {
   readonly verifier: LedgerVerifier;
@@ -29,9 +39,11 @@ export interface OperationsServiceParts {
   readonly retentionLimits: () => RetentionLimits;
   /** Milliseconds of a clock that never jumps. */
   readonly nowMs: () => number;
+  readonly staleRequests: StaleRequests;
 }
 
 const DEFAULT_MAX_DRIFTS = 100;
+const DEFAULT_STALE_TIMEOUT_MS = 600_000;
 const DEFAULT_DAYS_TO_KEEP = 90;
 const DEFAULT_PURGE_BATCH_SIZE = 1_000;
 
@@ -46,6 +58,7 @@ export function createOperationsService({
   purger,
   retentionLimits,
   nowMs,
+  staleRequests,
 }: OperationsServiceParts): ServiceImplementation<typeof Operations> {
   const pace = { intervalMs: PROGRESS_INTERVAL_MS, nowMs };
   return implement(Operations, {
@@ -70,6 +83,12 @@ export function createOperationsService({
       });
       for await (const step of everySoOften(steps, pace)) yield toProtoPurge(step);
     },
+    async countStaleRequests({ timeout }) {
+      return { staleCount: BigInt(await staleRequests.count(staleTimeoutMs(timeout))) };
+    },
+    async expireStaleRequests({ timeout }) {
+      return { expiredCount: BigInt(await staleRequests.expire(staleTimeoutMs(timeout))) };
+    },
     async getServerInfo() {
       return {
         version: info.version,
@@ -93,4 +112,8 @@ function toProtoPurge(progress: PurgeProgress): MessageInitShape<typeof PurgeUsa
     done: isDone,
     ...(recordsCutoffMs !== undefined && { cutoffTime: timestampFromMs(recordsCutoffMs) }),
   };
+}
+
+function staleTimeoutMs(timeout: Duration | undefined): number {
+  return timeout === undefined ? DEFAULT_STALE_TIMEOUT_MS : durationMs(timeout);
 }

@@ -32,6 +32,7 @@ export async function startOperationsServer(): Promise<OperationsServer> {
     purger: createUsagePurger(createRetentionStore(database)),
     retentionLimits: () => ({ bodyDays: 7, headerDays: 90, recordDays: 365, keyDays: 35 }),
     nowMs: () => performance.now(),
+    staleRequests: { count: async () => 0, expire: async () => 0 },
   });
   const server = await startTestServer({ services: [operations] });
   return {

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Logger } from "pino";
 import type { CatalogDocumentSchema } from "../../gen/tally/v1/catalog_pb.js";
 import { createApp } from "../../src/app.js";
 import { type Environment, loadConfig } from "../../src/config.js";
@@ -29,6 +30,10 @@ export interface TestAppOptions {
   readonly env?: Environment;
   /** The app whose database this one shares, as a second replica. */
   readonly replicaOf?: TestApp;
+  /** The clock of records, milliseconds since 1970. */
+  readonly nowMs?: () => number;
+  /** Default: a silent one. */
+  readonly logger?: Logger;
 }
 
 /** Starts the whole of Tally on a free port. */
@@ -41,7 +46,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     DATABASE_URL: toDatabaseUrl(connection),
     ...options.env,
   });
-  const app = createApp(config, { logger: silentLogger });
+  const { nowMs, logger = silentLogger } = options;
+  const app = createApp(config, { logger, ...(nowMs && { nowMs }) });
   const { grpcAddress: address } = await app.start();
   const clients = createTallyClients(address, 1);
   return {
