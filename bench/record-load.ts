@@ -8,7 +8,7 @@ import {
   RecordUsageRequestSchema,
 } from "../gen/tally/v1/usage_recorder_pb.js";
 import { createGrpcClient } from "../src/client/grpc-client.js";
-import { runH2Load } from "./support/h2load.js";
+import { framed, runH2Load } from "./support/h2load.js";
 import { createRawClient, type RawClient } from "./support/raw-client.js";
 import { quantile } from "./support/statistics.js";
 
@@ -55,8 +55,10 @@ export async function measureUnary(address: string, database: pg.Client): Promis
   const { calls, callsPerSecond } = await runH2Load({
     address,
     path: RECORD_USAGE,
-    messages: Array.from({ length: UNARY_PROCESSES }, (_, index) =>
-      toBinary(RecordUsageRequestSchema, create(RecordUsageRequestSchema, requestOf(index))),
+    bodies: Array.from({ length: UNARY_PROCESSES }, (_, index) =>
+      framed(
+        toBinary(RecordUsageRequestSchema, create(RecordUsageRequestSchema, requestOf(index))),
+      ),
     ),
     callsPerProcess: UNARY_CALLS / UNARY_PROCESSES,
     concurrency: UNARY_IN_FLIGHT / UNARY_PROCESSES,
@@ -128,7 +130,8 @@ function batch(first: number): Buffer {
   return Buffer.from(toBinary(BatchRecordUsageRequestSchema, request));
 }
 
-function requestOf(index: number): MessageInitShape<typeof RecordUsageRequestSchema> {
+/** One request of the user with this number, modulo the number of users. */
+export function requestOf(index: number): MessageInitShape<typeof RecordUsageRequestSchema> {
   const user = index % USERS;
   return {
     usage: {
@@ -150,7 +153,8 @@ function requestOf(index: number): MessageInitShape<typeof RecordUsageRequestSch
   };
 }
 
-async function countRecords(database: pg.Client): Promise<number> {
+/** Records that the database knows. */
+export async function countRecords(database: pg.Client): Promise<number> {
   const { rows } = await database.query("select count(*)::int as count from usage_keys");
   return rows[0].count;
 }

@@ -3,13 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "./run-program.js";
 
-/** A load of unary calls. */
+/** A load of calls. */
 export interface H2Load {
   readonly address: string;
   /** "/tally.v1.UsageRecorder/RecordUsage". */
   readonly path: string;
-  /** One message for each process; a process sends the same message again and again. */
-  readonly messages: readonly Uint8Array[];
+  /**
+   * What each process sends as the body of every call: one message of {@link framed} for a unary
+   * call, any number for a stream of requests.
+   */
+  readonly bodies: readonly Uint8Array[];
   /** Calls of each process. */
   readonly callsPerProcess: number;
   /** Calls under way at once, per process. */
@@ -22,6 +25,7 @@ export interface H2Load {
 export interface H2LoadResult {
   readonly callsPerSecond: number;
   readonly calls: number;
+  readonly seconds: number;
 }
 
 /**
@@ -32,26 +36,24 @@ export async function runH2Load(load: H2Load): Promise<H2LoadResult> {
   const directory = await mkdtemp(join(tmpdir(), "tally-h2load-"));
   try {
     const startedMs = performance.now();
-    await Promise.all(
-      load.messages.map((message, index) => runOne(load, message, directory, index)),
-    );
+    await Promise.all(load.bodies.map((body, index) => runOne(load, body, directory, index)));
     const seconds = (performance.now() - startedMs) / 1_000;
-    const calls = load.messages.length * load.callsPerProcess;
-    return { calls, callsPerSecond: calls / seconds };
+    const calls = load.bodies.length * load.callsPerProcess;
+    return { calls, seconds, callsPerSecond: calls / seconds };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function runOne(load: H2Load, message: Uint8Array, directory: string, index: number) {
-  const body = join(directory, String(index));
-  await writeFile(body, framed(message));
+async function runOne(load: H2Load, body: Uint8Array, directory: string, index: number) {
+  const file = join(directory, String(index));
+  await writeFile(file, body);
   const connections = load.connections ?? 1;
   const { output } = await runProgram(
     "h2load",
     [
       ...["-n", String(load.callsPerProcess), "-c", String(connections)],
-      ...["-m", String(Math.ceil(load.concurrency / connections)), "-d", body],
+      ...["-m", String(Math.ceil(load.concurrency / connections)), "-d", file],
       ...["-H", "content-type: application/grpc", "-H", "te: trailers"],
       `http://${load.address}${load.path}`,
     ],

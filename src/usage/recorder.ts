@@ -38,6 +38,12 @@ export interface Recorder {
    * @throws DomainError USAGE_RECORD_NOT_FOUND, what `amend` throws, and as `record` does
    */
   amend(request: AmendRequest): Promise<RecordResult>;
+  /**
+   * For those that can wait to submit more. They leave half of the queue to those that cannot.
+   *
+   * @returns undefined when there is room for one more, else when to ask again
+   */
+  awaitRoom(): Promise<void> | undefined;
   /** Takes no more submissions and waits until those that it took are committed. */
   stop(): Promise<void>;
   /** Submissions that wait or are being written. */
@@ -59,6 +65,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
   let waiting = 0;
   let isStopping = false;
   let onIdle: (() => void) | undefined;
+  const patientLimit = Math.ceil(queueLimit / 2);
+  /** What those that wait for room share. */
+  let room: { readonly made: Promise<void>; readonly make: () => void } | undefined;
   /** Ids on their way, with the submissions that wait for each. */
   const inFlight = new Map<string, Entry[]>();
 
@@ -90,6 +99,10 @@ export function createRecorder(parts: RecorderParts): Recorder {
   async function commit(batch: readonly Entry[], lane: number): Promise<void> {
     await committer.commit(batch.filter(isAwaited), lane, finish);
     if (waiting === 0) onIdle?.();
+    if (waiting < patientLimit) {
+      room?.make();
+      room = undefined;
+    }
   }
 
   /** Drops work that nobody waits for before it reaches the database. */
@@ -133,6 +146,12 @@ export function createRecorder(parts: RecorderParts): Recorder {
   return {
     record: enqueue,
     amend: enqueue,
+    awaitRoom() {
+      // After the stop there is nothing to wait for: submitting tells.
+      if (waiting < patientLimit || isStopping) return undefined;
+      room ??= createRoom();
+      return room.made;
+    },
     async stop() {
       isStopping = true;
       if (waiting === 0) return;
@@ -144,6 +163,14 @@ export function createRecorder(parts: RecorderParts): Recorder {
       return waiting;
     },
   };
+}
+
+function createRoom() {
+  let make = () => {};
+  const made = new Promise<void>((resolve) => {
+    make = resolve;
+  });
+  return { made, make: () => make() };
 }
 
 function isReplay(entry: Entry, record: UsageRecord): entry is RecordEntry {

@@ -4,13 +4,21 @@ import {
   type BatchRecordUsageResultSchema,
   type RecordUsageRequest,
   type RecordUsageResponse,
+  type StreamRecordUsageRequest,
+  type StreamRecordUsageRequestSchema,
   UsageRecorder,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
 import { type FieldViolation, invalidFields } from "../errors.js";
 import type { PriceVersion } from "../pricing/price.js";
 import type { Reservation } from "../quota/reservation.js";
 import type { CallContext } from "../server/context.js";
-import { implement, type ServiceHandlers, type ServiceImplementation } from "../server/handler.js";
+import {
+  implement,
+  type ServiceHandlers,
+  type ServiceImplementation,
+  type StreamedRequest,
+} from "../server/handler.js";
+import { acknowledge, type StreamItem } from "./acknowledge.js";
 import { recordNotFound } from "./conflict.js";
 import {
   conflictPolicyOf,
@@ -22,7 +30,14 @@ import type { RecordRequest, RecordResult } from "./record-request.js";
 import type { Recorder } from "./recorder.js";
 import { usageViolations } from "./rules.js";
 import { updateStatus } from "./status-update.js";
-import { toProtoPayload, toProtoRecordResponse, toProtoUsageRecord } from "./to-proto.js";
+import { createStreamShares } from "./stream-share.js";
+import {
+  toProtoAcknowledgement,
+  toProtoPayload,
+  toProtoRecordOutcome,
+  toProtoRecordResponse,
+  toProtoUsageRecord,
+} from "./to-proto.js";
 import { fromProtoStatusUpdate } from "./update-from-proto.js";
 import { PENDING_PROVIDER, type UsagePayload, type UsageRecord } from "./usage-record.js";
 import type { UsageStore } from "./usage-store.js";
@@ -56,21 +71,27 @@ export interface UsageServiceParts extends SubmissionDefaults {
 export function createUsageService(
   parts: UsageServiceParts,
 ): ServiceImplementation<typeof UsageRecorder> {
+  const shares = createStreamShares();
+
   async function record(
     request: RecordUsageRequest,
     context: CallContext,
     prefix = "",
   ): Promise<RecordUsageResponse> {
-    const submission = fromProtoUsageInput(request.usage!, parts);
-    const result = await submit(
-      {
-        submission,
-        reservation: reservationOf(request, prefix),
-        conflictPolicy: conflictPolicyOf(request),
-      },
-      context,
-    );
+    const result = await submitRequest(request, context, prefix);
     return toProtoRecordResponse(result, await priceOf(result.record));
+  }
+
+  /** Submits at once, so that those that come one after the other are judged in this order. */
+  async function submitRequest(
+    request: RecordUsageRequest,
+    context: CallContext,
+    prefix: string,
+  ): Promise<RecordResult> {
+    const submission = fromProtoUsageInput(request.usage!, parts);
+    const reservation = reservationOf(request, prefix);
+    const conflictPolicy = conflictPolicyOf(request);
+    return submit({ submission, reservation, conflictPolicy }, context);
   }
 
   async function submit(
@@ -132,11 +153,34 @@ export function createUsageService(
     return priceVersion === undefined ? undefined : await parts.priceVersion(priceVersion);
   }
 
+  async function recordStreamed(
+    { request, omitRecord }: StreamRecordUsageRequest,
+    context: CallContext,
+  ): Promise<RecordUsageResponse> {
+    if (!omitRecord) return record(request!, context, "request.");
+    return toProtoRecordOutcome(await submitRequest(request!, context, "request."));
+  }
+
   const handlers: ServiceHandlers<typeof UsageRecorder> = {
     recordUsage: (request, context) => record(request, context),
     async batchRecordUsage({ requests }, context) {
       const results = requests.map((request, index) => recordItem(request, index, context));
       return { results: await Promise.all(results) };
+    },
+    async *streamRecordUsage(requests, context) {
+      const { limits, leave } = shares.join();
+      try {
+        const answers = acknowledge(
+          toItems(requests.judged()),
+          (request) => recordStreamed(request, context),
+          { ...limits, admission: () => parts.recorder.awaitRoom() },
+        );
+        for await (const answer of answers) {
+          yield toProtoAcknowledgement(answer, (error) => context.toStatus(error));
+        }
+      } finally {
+        leave();
+      }
     },
     async startUsage(request, context) {
       const submission = fromProtoStart(request.usage!, parts);
@@ -172,5 +216,14 @@ export function createUsageService(
   return implement(UsageRecorder, handlers, {
     recordUsage: (request) => furtherViolations(request, ""),
     startUsage: (request) => furtherViolations(request, ""),
+    streamRecordUsage: ({ request }) => (request ? furtherViolations(request, "request.") : []),
   });
+}
+
+async function* toItems(
+  requests: AsyncIterable<StreamedRequest<typeof StreamRecordUsageRequestSchema>>,
+): AsyncGenerator<StreamItem<StreamRecordUsageRequest>> {
+  for await (const { message, sizeBytes, error } of requests) {
+    yield { sequence: message.sequence, request: message, sizeBytes, error };
+  }
 }

@@ -1,5 +1,6 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../gen/google/rpc/status_pb.js";
 import {
   BudgetChargeSchema,
   BudgetOverageSchema,
@@ -21,9 +22,12 @@ import {
   RecordOutcome as ProtoRecordOutcome,
   type RecordUsageResponse,
   RecordUsageResponseSchema,
+  type StreamRecordUsageResponse,
+  StreamRecordUsageResponseSchema,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
 import { formatPriceVersion, type Price, type PriceVersion } from "../pricing/price.js";
+import type { Acknowledgement } from "./acknowledge.js";
 import type { RecordResult } from "./record-request.js";
 import { isFinished, type JsonValue, type UsagePayload, type UsageRecord } from "./usage-record.js";
 
@@ -34,15 +38,35 @@ import { isFinished, type JsonValue, type UsagePayload, type UsageRecord } from 
 
 /** The answer to a recorded submission. */
 export function toProtoRecordResponse(
-  { record, outcome, overages }: RecordResult,
+  result: RecordResult,
   price: PriceVersion | undefined,
 ): RecordUsageResponse {
+  const message = toProtoRecordOutcome(result);
+  message.record = toProtoUsageRecord(result.record, price);
+  return message;
+}
+
+/** The answer without the record. */
+export function toProtoRecordOutcome({ outcome, overages }: RecordResult): RecordUsageResponse {
   const message = create(RecordUsageResponseSchema);
-  message.record = toProtoUsageRecord(record, price);
   message.outcome = ProtoRecordOutcome[outcome];
   message.overages = overages.map(({ budgetId, amount }) =>
     create(BudgetOverageSchema, { budgetId, overage: amount }),
   );
+  return message;
+}
+
+/** What became of an item of a stream; `toStatus` gives errors their public form. */
+export function toProtoAcknowledgement(
+  acknowledgement: Acknowledgement<RecordUsageResponse>,
+  toStatus: (error: unknown) => Status,
+): StreamRecordUsageResponse {
+  const message = create(StreamRecordUsageResponseSchema);
+  message.sequence = acknowledgement.sequence;
+  message.result =
+    "answer" in acknowledgement
+      ? { case: "response", value: acknowledgement.answer }
+      : { case: "error", value: toStatus(acknowledgement.error) };
   return message;
 }
 

@@ -120,6 +120,35 @@ describe("createRecorder", () => {
     expect((await recorder.record(request())).outcome).to.equal("CREATED");
   });
 
+  it("makes those that can wait leave half of its queue, and wakes them when it is free", async () => {
+    const { recorder } = makeRecorder({ lanes: 1, batchSize: 1, queueLimit: 4 });
+    const held = await holdUsageKeys(test.database);
+    const taken = [recorder.record(request())];
+    expect(recorder.awaitRoom()).to.equal(undefined);
+    taken.push(recorder.record(request()));
+    const room = recorder.awaitRoom();
+    expect(room).to.be.instanceOf(Promise).and.equal(recorder.awaitRoom());
+    taken.push(recorder.record(request()), recorder.record(request()));
+    expect((await refusal(recorder)).reason).to.equal("OVERLOADED");
+    await held.letGo();
+    await room;
+    expect(recorder.depth).to.equal(1);
+    expect(recorder.awaitRoom()).to.equal(undefined);
+    await Promise.all(taken);
+  });
+
+  it("lets nobody wait for room once it stops", async () => {
+    const { recorder } = makeRecorder({ lanes: 1, batchSize: 1, queueLimit: 2 });
+    const held = await holdUsageKeys(test.database);
+    const taken = [recorder.record(request()), recorder.record(request())];
+    const room = recorder.awaitRoom();
+    const stopped = recorder.stop();
+    expect(recorder.awaitRoom()).to.equal(undefined);
+    await held.letGo();
+    await Promise.all([room, stopped, ...taken]);
+    expect(recorder.depth).to.equal(0);
+  });
+
   it("drops what nobody waits for before it reaches the database", async () => {
     const { recorder, batches } = makeRecorder({ lanes: 1 });
     const held = await holdUsageKeys(test.database);
