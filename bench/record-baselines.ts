@@ -72,6 +72,8 @@ const VALUES: Readonly<Record<string, string>> = {
   price_tier_index: "0",
   billing_note: "'NONE'",
   exclude_from_budgets: "false",
+  operation_id: "''",
+  is_retried: "false",
   charges: `'[{"budget_id": "budget-1", "period_start": "2026-01-01T00:00:00Z", "amount": "11998800"}]'`,
   tags: `'{"team": "team-1"}'`,
 };

@@ -202,17 +202,6 @@ create table settings (
   update_time timestamp with time zone not null default now()
 );
 
-create table subject_totals (
-  kind smallint not null,
-  id text collate "C" not null,
-  slot smallint not null,
-  requests bigint not null,
-  tokens bigint not null,
-  cost bigint not null,
-  actual_cost bigint not null,
-  last_used_time timestamp with time zone not null
-) with (fillfactor=50);
-
 create table usage_keys (
   request_id text collate "C" not null,
   created_time timestamp with time zone not null,
@@ -280,6 +269,9 @@ create table usage_records (
   exclude_from_budgets boolean not null,
   charges jsonb,
   reservation_id text,
+  operation_id text not null,
+  attempt_number integer,
+  is_retried boolean not null,
   tags jsonb,
   metadata jsonb,
   open_reservation jsonb,
@@ -294,9 +286,13 @@ create table usage_rollups (
   provider text collate "C" not null,
   model text collate "C" not null,
   api_format text collate "C" not null,
+  failed boolean not null,
+  tag text collate "C" not null,
   slot smallint not null,
+  tags jsonb,
+  last_time timestamp with time zone not null,
   requests bigint not null,
-  failures bigint not null,
+  attempts bigint not null,
   input_tokens bigint not null,
   output_tokens bigint not null,
   cache_creation_tokens bigint not null,
@@ -308,10 +304,10 @@ create table usage_rollups (
   cost_request bigint not null,
   actual_cost bigint not null,
   response_time_ms_sum bigint not null,
-  response_time_count bigint not null,
   first_byte_time_ms_sum bigint not null,
-  first_byte_time_count bigint not null
-) with (fillfactor=70);
+  response_times numeric,
+  first_byte_times numeric
+) partition by LIST (grain);
 
 create table users (
   user_id text collate "C" not null,
@@ -325,6 +321,39 @@ create table users (
   create_time timestamp with time zone not null default now(),
   update_time timestamp with time zone not null default now()
 );
+
+-- partitions
+
+create table usage_rollups_offerings partition of usage_rollups
+  FOR VALUES IN ('4', '5', '6', '7')
+  with (fillfactor=60, toast_tuple_target=8160);
+
+create table usage_rollups_quarters partition of usage_rollups
+  FOR VALUES IN ('1')
+  with (fillfactor=90, toast_tuple_target=8160);
+
+create table usage_rollups_tags partition of usage_rollups
+  FOR VALUES IN ('8', '9')
+  with (fillfactor=60, toast_tuple_target=8160);
+
+create table usage_rollups_users partition of usage_rollups
+  FOR VALUES IN ('2', '3')
+  with (fillfactor=60, toast_tuple_target=8160);
+
+-- views
+
+create view subject_totals as
+ SELECT s.kind,
+    s.id,
+    (sum(r.requests))::bigint AS requests,
+    (sum((((r.input_tokens + r.output_tokens) + r.cache_creation_tokens) + r.cache_read_tokens)))::bigint AS tokens,
+    (sum(((((r.cost_input + r.cost_output) + r.cost_cache_creation) + r.cost_cache_read) + r.cost_request)))::bigint AS cost,
+    (sum(r.actual_cost))::bigint AS actual_cost,
+    max(r.last_time) AS last_used_time
+   FROM (usage_rollups r
+     CROSS JOIN LATERAL ( VALUES (3,(1)::smallint,r.user_id), (3,(2)::smallint,r.api_key_id), (7,(3)::smallint,r.provider), (7,(4)::smallint,r.model)) s(grain, kind, id))
+  WHERE ((r.grain = s.grain) AND (r.grain = ANY (ARRAY[3, 7])) AND (s.id <> ''::text))
+  GROUP BY s.kind, s.id;
 
 -- types
 
@@ -381,12 +410,15 @@ create type usage_movement as (
   cost_request bigint,
   actual_cost bigint,
   response_time_ms bigint,
-  first_byte_time_ms bigint
+  first_byte_time_ms bigint,
+  is_retried boolean,
+  tags jsonb
 );
 
 -- aggregates
 
 create aggregate sum_bigint (bigint) (sfunc = int8pl, stype = bigint, combinefunc = int8pl, initcond = '0', parallel = safe);
+create aggregate sum_sketch (numeric) (sfunc = numeric_add, stype = numeric, combinefunc = numeric_add, parallel = safe);
 
 -- functions
 
@@ -616,6 +648,15 @@ AS $function$
       return new;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.latency_sketch(ms bigint, sign bigint)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+      select (sign::text || 'e' || (10 * (case when ms < 1 then 0
+        else 1 + ceil(ln(ms::float8) / ln(51::float8 / 49))::integer end - 190))::text)::numeric
+    $function$;
+
 CREATE OR REPLACE FUNCTION public.move_reservation(replica text, holds json, wanted json, asks json)
  RETURNS json
  LANGUAGE plpgsql
@@ -723,35 +764,99 @@ CREATE OR REPLACE FUNCTION public.post_movements(movements usage_movement[], lan
  LANGUAGE plpgsql
 AS $function$
     begin
-      insert into usage_rollups as r
-      select g.grain, g.user_id, g.bucket_time, g.api_key_id, m.provider, m.model, m.api_format, lane,
-        sum_bigint(m.sign), sum_bigint(case when m.failed then m.sign else 0 end),
-        sum_bigint(m.sign * m.input_tokens), sum_bigint(m.sign * m.output_tokens),
-        sum_bigint(m.sign * m.cache_creation_tokens), sum_bigint(m.sign * m.cache_read_tokens),
-        sum_bigint(m.sign * m.cost_input), sum_bigint(m.sign * m.cost_output),
-        sum_bigint(m.sign * m.cost_cache_creation), sum_bigint(m.sign * m.cost_cache_read),
-        sum_bigint(m.sign * m.cost_request), sum_bigint(m.sign * m.actual_cost),
-        sum_bigint(m.sign * coalesce(m.response_time_ms, 0)),
-        sum_bigint(case when m.response_time_ms is not null then m.sign else 0 end),
-        sum_bigint(m.sign * coalesce(m.first_byte_time_ms, 0)),
-        sum_bigint(case when m.first_byte_time_ms is not null then m.sign else 0 end)
-      from unnest(movements) m
-      cross join lateral (
-        select date_bin('15 minutes', m.created_time, '2000-01-01 00:00:00+00') as quarter,
-          date_bin('1 day', m.created_time, '2000-01-01 00:00:00+00') as day
-      ) b
-      cross join lateral (values
-        (1::smallint, m.user_id, b.quarter, m.api_key_id),
-        (2::smallint, m.user_id, b.day, m.api_key_id),
-        (3::smallint, '', b.quarter, ''),
-        (4::smallint, '', b.day, '')
-      ) g (grain, user_id, bucket_time, api_key_id)
-      group by 1, 2, 3, 4, 5, 6, 7
-      order by 1, 2, 3, 4, 5, 6, 7
-      on conflict (grain, user_id, bucket_time, api_key_id, provider, model, api_format, slot)
-      do update set
+      insert into usage_rollups as r (grain, user_id, bucket_time, api_key_id, provider, model, api_format, failed, tag, slot, tags, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times)
+      with quarters as materialized (
+        select m.user_id, date_bin('15 minutes', m.created_time, '2000-01-01 00:00:00+00') as bucket_time,
+          m.api_key_id, m.provider, m.model, m.api_format, m.failed, m.tags,
+          max(m.created_time) as last_time,
+          sum_bigint(m.sign * case when m.is_retried then 0 else 1 end) as requests,
+          sum_bigint(m.sign * 1) as attempts,
+          sum_bigint(m.sign * m.input_tokens) as input_tokens,
+          sum_bigint(m.sign * m.output_tokens) as output_tokens,
+          sum_bigint(m.sign * m.cache_creation_tokens) as cache_creation_tokens,
+          sum_bigint(m.sign * m.cache_read_tokens) as cache_read_tokens,
+          sum_bigint(m.sign * m.cost_input) as cost_input,
+          sum_bigint(m.sign * m.cost_output) as cost_output,
+          sum_bigint(m.sign * m.cost_cache_creation) as cost_cache_creation,
+          sum_bigint(m.sign * m.cost_cache_read) as cost_cache_read,
+          sum_bigint(m.sign * m.cost_request) as cost_request,
+          sum_bigint(m.sign * m.actual_cost) as actual_cost,
+          sum_bigint(m.sign * coalesce(m.response_time_ms, 0)) as response_time_ms_sum,
+          sum_bigint(m.sign * coalesce(m.first_byte_time_ms, 0)) as first_byte_time_ms_sum,
+          sum_sketch(latency_sketch(m.response_time_ms, m.sign)) as response_times,
+          sum_sketch(latency_sketch(m.first_byte_time_ms, m.sign)) as first_byte_times
+        from unnest(movements) m
+        group by 1, 2, 3, 4, 5, 6, 7, 8
+      ), user_days as materialized (
+        select date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00') as bucket_time, user_id, api_key_id, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from quarters group by date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00'), user_id, api_key_id, failed
+      ), user_months as (
+        select date_trunc('month', bucket_time, 'UTC') as bucket_time, user_id, api_key_id, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum
+          from user_days group by date_trunc('month', bucket_time, 'UTC'), user_id, api_key_id, failed
+      ), all_quarters as materialized (
+        select bucket_time as bucket_time, provider, model, api_format, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from quarters group by bucket_time, provider, model, api_format, failed
+      ), all_hours as materialized (
+        select date_bin('1 hour', bucket_time, '2000-01-01 00:00:00+00') as bucket_time, provider, model, api_format, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from all_quarters group by date_bin('1 hour', bucket_time, '2000-01-01 00:00:00+00'), provider, model, api_format, failed
+      ), all_days as materialized (
+        select date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00') as bucket_time, provider, model, api_format, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from all_hours group by date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00'), provider, model, api_format, failed
+      ), all_months as (
+        select date_trunc('month', bucket_time, 'UTC') as bucket_time, provider, model, api_format, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from all_days group by date_trunc('month', bucket_time, 'UTC'), provider, model, api_format, failed
+      ), tagged as (
+        select q.*, t.key || '=' || t.value as tag
+        from quarters q cross join lateral jsonb_each_text(q.tags) t
+      ), tag_days as materialized (
+        select date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00') as bucket_time, tag, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from tagged group by date_bin('1 day', bucket_time, '2000-01-01 00:00:00+00'), tag, failed
+      ), tag_months as (
+        select date_trunc('month', bucket_time, 'UTC') as bucket_time, tag, failed, max(last_time) as last_time, sum_bigint(requests) as requests, sum_bigint(attempts) as attempts, sum_bigint(input_tokens) as input_tokens, sum_bigint(output_tokens) as output_tokens, sum_bigint(cache_creation_tokens) as cache_creation_tokens, sum_bigint(cache_read_tokens) as cache_read_tokens, sum_bigint(cost_input) as cost_input, sum_bigint(cost_output) as cost_output, sum_bigint(cost_cache_creation) as cost_cache_creation, sum_bigint(cost_cache_read) as cost_cache_read, sum_bigint(cost_request) as cost_request, sum_bigint(actual_cost) as actual_cost, sum_bigint(response_time_ms_sum) as response_time_ms_sum, sum_bigint(first_byte_time_ms_sum) as first_byte_time_ms_sum, sum_sketch(response_times) as response_times, sum_sketch(first_byte_times) as first_byte_times
+          from tag_days group by date_trunc('month', bucket_time, 'UTC'), tag, failed
+      )
+      select 1::smallint, user_id, bucket_time,
+            api_key_id, provider, model, api_format, failed, coalesce(
+            encode(substring(sha256(convert_to(tags::text, 'UTF8')) for 16), 'hex'), ''),
+            lane, tags, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from quarters
+      union all select 2::smallint, user_id, bucket_time,
+            api_key_id, '', '', '', failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from user_days
+      union all select 3::smallint, user_id, bucket_time,
+            api_key_id, '', '', '', failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, null::numeric, null::numeric
+          from user_months
+      union all select 4::smallint, '', bucket_time,
+            '', provider, model, api_format, failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from all_quarters
+      union all select 5::smallint, '', bucket_time,
+            '', provider, model, api_format, failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from all_hours
+      union all select 6::smallint, '', bucket_time,
+            '', provider, model, api_format, failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from all_days
+      union all select 7::smallint, '', bucket_time,
+            '', provider, model, api_format, failed, '',
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from all_months
+      union all select 8::smallint, '', bucket_time,
+            '', '', '', '', failed, tag,
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from tag_days
+      union all select 9::smallint, '', bucket_time,
+            '', '', '', '', failed, tag,
+            lane, null::jsonb, last_time, requests, attempts, input_tokens, output_tokens, cache_creation_tokens, cache_read_tokens, cost_input, cost_output, cost_cache_creation, cost_cache_read, cost_request, actual_cost, response_time_ms_sum, first_byte_time_ms_sum, response_times, first_byte_times
+          from tag_months
+      order by 1, 2, 3, 4, 5, 6, 7, 8, 9
+      on conflict (grain, user_id, bucket_time, api_key_id, provider, model, api_format, failed, tag, slot) do update set
+        last_time = greatest(r.last_time, excluded.last_time),
         requests = r.requests + excluded.requests,
-        failures = r.failures + excluded.failures,
+        attempts = r.attempts + excluded.attempts,
         input_tokens = r.input_tokens + excluded.input_tokens,
         output_tokens = r.output_tokens + excluded.output_tokens,
         cache_creation_tokens = r.cache_creation_tokens + excluded.cache_creation_tokens,
@@ -763,31 +868,9 @@ AS $function$
         cost_request = r.cost_request + excluded.cost_request,
         actual_cost = r.actual_cost + excluded.actual_cost,
         response_time_ms_sum = r.response_time_ms_sum + excluded.response_time_ms_sum,
-        response_time_count = r.response_time_count + excluded.response_time_count,
         first_byte_time_ms_sum = r.first_byte_time_ms_sum + excluded.first_byte_time_ms_sum,
-        first_byte_time_count = r.first_byte_time_count + excluded.first_byte_time_count;
-
-      insert into subject_totals as t
-      select s.kind, s.id, lane, sum_bigint(m.sign),
-        sum_bigint(m.sign * (m.input_tokens + m.output_tokens + m.cache_creation_tokens
-          + m.cache_read_tokens)),
-        sum_bigint(m.sign * (m.cost_input + m.cost_output + m.cost_cache_creation
-          + m.cost_cache_read + m.cost_request)),
-        sum_bigint(m.sign * m.actual_cost), max(m.created_time)
-      from unnest(movements) m
-      cross join lateral (values
-        (1::smallint, m.user_id), (2::smallint, m.api_key_id),
-        (3::smallint, m.provider), (4::smallint, m.model)
-      ) s (kind, id)
-      where s.id <> ''
-      group by 1, 2
-      order by 1, 2
-      on conflict (kind, id, slot) do update set
-        requests = t.requests + excluded.requests,
-        tokens = t.tokens + excluded.tokens,
-        cost = t.cost + excluded.cost,
-        actual_cost = t.actual_cost + excluded.actual_cost,
-        last_used_time = greatest(t.last_used_time, excluded.last_used_time);
+        response_times = coalesce(r.response_times + excluded.response_times, r.response_times, excluded.response_times),
+        first_byte_times = coalesce(r.first_byte_times + excluded.first_byte_times, r.first_byte_times, excluded.first_byte_times);
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.post_purged(movements usage_movement[], charges budget_charge[])
@@ -1200,7 +1283,7 @@ AS $function$
         r.cache_read_tokens, r.cost_input, r.cost_output, r.cost_cache_creation, r.cost_cache_read,
         r.cost_request, r.actual_input + r.actual_output + r.actual_cache_creation
           + r.actual_cache_read + r.actual_request,
-        r.response_time_ms, r.first_byte_time_ms)::usage_movement
+        r.response_time_ms, r.first_byte_time_ms, r.is_retried, r.tags)::usage_movement
     $function$;
 
 -- constraints
@@ -1250,7 +1333,6 @@ alter table reservation_outcomes add constraint reservation_outcomes_pkey PRIMAR
 alter table reservation_outcomes add constraint reservation_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['SETTLED'::text, 'RELEASED'::text])));
 alter table retired_budgets add constraint retired_budgets_pkey PRIMARY KEY (budget_id);
 alter table settings add constraint settings_pkey PRIMARY KEY (key);
-alter table subject_totals add constraint subject_totals_pkey PRIMARY KEY (kind, id, slot);
 alter table usage_keys add constraint usage_keys_pkey PRIMARY KEY (request_id);
 alter table usage_payloads add constraint usage_payloads_pkey PRIMARY KEY (created_time, request_id);
 alter table usage_records add constraint usage_records_pkey PRIMARY KEY (created_time, request_id);
@@ -1259,7 +1341,7 @@ alter table usage_records add constraint usage_records_cache_read_tokens_check C
 alter table usage_records add constraint usage_records_input_tokens_check CHECK ((input_tokens >= 0));
 alter table usage_records add constraint usage_records_output_tokens_check CHECK ((output_tokens >= 0));
 alter table usage_records add constraint usage_records_status_check CHECK ((status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text, 'COMPLETED'::text, 'FAILED'::text])));
-alter table usage_rollups add constraint usage_rollups_pkey PRIMARY KEY (grain, user_id, bucket_time, api_key_id, provider, model, api_format, slot);
+alter table usage_rollups add constraint usage_rollups_pkey PRIMARY KEY (grain, user_id, bucket_time, api_key_id, provider, model, api_format, failed, tag, slot);
 alter table users add constraint users_pkey PRIMARY KEY (user_id);
 alter table users add constraint users_role_check CHECK ((role = ANY (ARRAY['USER'::text, 'ADMIN'::text])));
 
@@ -1279,12 +1361,13 @@ CREATE INDEX usage_records_active ON ONLY public.usage_records USING btree (upda
 CREATE INDEX usage_records_active_user ON ONLY public.usage_records USING btree (user_id, created_time) WHERE (status = ANY (ARRAY['PENDING'::text, 'STREAMING'::text]));
 CREATE INDEX usage_records_api_key ON ONLY public.usage_records USING btree (api_key_id, created_time);
 CREATE INDEX usage_records_user ON ONLY public.usage_records USING btree (user_id, created_time);
+CREATE INDEX usage_rollups_quarters_time ON public.usage_rollups_quarters USING brin (bucket_time) WITH (pages_per_range='16', autosummarize='on');
+CREATE INDEX usage_rollups_users_time ON public.usage_rollups_users USING btree (grain, bucket_time);
 
 -- copies
 
 create schema tally_purged;
 create table tally_purged.budget_periods (like budget_periods including all);
-create table tally_purged.subject_totals (like subject_totals including all);
 create table tally_purged.usage_rollups (like usage_rollups including all);
 
 -- triggers

@@ -42,6 +42,24 @@ export const SCHEMA_QUERIES: Readonly<Record<string, string>> = {
       and not c.relispartition and c.relname not like 'tally_migrations%'
     order by c.relname collate "C"`,
 
+  // Those by lists belong to the schema; those by months come and go.
+  partitions: `
+    select format(E'create table %I partition of %I\n  %s%s;', c.relname, p.relname,
+      pg_get_expr(c.relpartbound, c.oid),
+      E'\n  with (' || array_to_string(c.reloptions, ', ') || ')') as definition
+    from pg_class c
+    join pg_inherits h on h.inhrelid = c.oid
+    join pg_class p on p.oid = h.inhparent
+    join pg_partitioned_table t on t.partrelid = p.oid
+    where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace and t.partstrat = 'l'
+    order by c.relname collate "C"`,
+
+  views: `
+    select format(E'create view %I as\n%s', c.relname, pg_get_viewdef(c.oid)) as definition
+    from pg_class c
+    where c.relkind = 'v' and c.relnamespace = 'public'::regnamespace
+    order by c.relname collate "C"`,
+
   types: `
     select format(E'create type %I as (\\n%s\\n);', c.relname,
       string_agg(format('  %I %s', a.attname, format_type(a.atttypid, a.atttypmod)), E',\\n'
@@ -87,7 +105,7 @@ export const SCHEMA_QUERIES: Readonly<Record<string, string>> = {
     from pg_index i
     join pg_class c on c.oid = i.indrelid
     join pg_class x on x.oid = i.indexrelid
-    where c.relnamespace = 'public'::regnamespace and not c.relispartition
+    where c.relnamespace = 'public'::regnamespace and not x.relispartition
       and c.relname not like 'tally_migrations%'
       -- Those of constraints come with them.
       and not exists (select from pg_constraint n where n.conindid = i.indexrelid)
@@ -132,7 +150,7 @@ export const UNKNOWN_OBJECTS_QUERY = `
   select format('relation %s of kind %s', c.relname, c.relkind) as definition
   from pg_class c
   where c.relnamespace = 'public'::regnamespace
-    and c.relkind not in ('r', 'p', 'i', 'I', 'S', 'c', 't')
+    and c.relkind not in ('r', 'p', 'i', 'I', 'S', 'c', 't', 'v')
   union all
   select format('type %s of kind %s', t.typname, t.typtype)
   from pg_type t where t.typnamespace = 'public'::regnamespace and t.typtype not in ('b', 'c')
@@ -140,5 +158,6 @@ export const UNKNOWN_OBJECTS_QUERY = `
   select format('policy %s', p.polname) from pg_policy p
   union all
   select format('rule %s', r.rulename) from pg_rewrite r
-  join pg_class c on c.oid = r.ev_class where c.relnamespace = 'public'::regnamespace
+  join pg_class c on c.oid = r.ev_class
+  where c.relnamespace = 'public'::regnamespace and c.relkind <> 'v'
   order by 1`;

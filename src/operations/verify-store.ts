@@ -34,7 +34,7 @@ export interface LedgerCounts {
   readonly budgetPeriods: bigint;
   /** Rows, each slot by itself. */
   readonly rollups: bigint;
-  /** Rows, each slot by itself. */
+  /** Users, API keys, providers and models that were ever used. */
   readonly subjectTotals: bigint;
   /** Finished records that are gone, whose sums are kept. */
   readonly purgedRecords: bigint;
@@ -88,7 +88,7 @@ const SESSION_SETTINGS = `
   set local datestyle = 'ISO';
   set local jit = off`;
 
-/** Unfinished records cost nothing. Of purged ones, the days over all users are read. */
+/** Unfinished records cost nothing. Of purged ones, the months over all users are read. */
 const COUNTS = `
   select now() as snapshot_time, r.records, p.records as purged_records,
     r.total_cost + p.total_cost as total_cost,
@@ -101,11 +101,11 @@ const COUNTS = `
         + sum(cost_cache_read) + sum(cost_request), 0) as total_cost
     from usage_records
   ) r, (
-    select coalesce(sum(requests), 0)::bigint as records,
+    select coalesce(sum(attempts), 0)::bigint as records,
       coalesce(sum(cost_input) + sum(cost_output) + sum(cost_cache_creation)
         + sum(cost_cache_read) + sum(cost_request), 0) as total_cost
     from tally_purged.usage_rollups
-    where grain = 4
+    where grain = 7
   ) p`;
 
 async function countRows(trx: Knex.Transaction): Promise<LedgerCounts> {

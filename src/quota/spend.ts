@@ -10,6 +10,8 @@ export interface SpendAmounts {
   readonly actualNanoUsd: bigint;
   /** Tokens of all kinds. */
   readonly tokens: bigint;
+  /** 0 for an attempt that another one follows. Default 1. */
+  readonly requests?: bigint;
 }
 
 /** What one request takes from one budget. */
@@ -30,7 +32,7 @@ export function amountFor(budget: Budget, amounts: SpendAmounts): bigint {
     case "TOKENS":
       return amounts.tokens;
     case "REQUESTS":
-      return 1n;
+      return amounts.requests ?? 1n;
     case "COST":
       return budget.scope === "PROVIDER" ? amounts.actualNanoUsd : amounts.listNanoUsd;
   }

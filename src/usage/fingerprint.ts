@@ -39,6 +39,8 @@ export function fingerprint(submission: UsageSubmission): string {
     submission.excludeFromBudgets,
     sortedEntries(submission.tags),
   ];
+  const { operationId, attemptNumber, isRetried } = submission;
+  if (operationId) content.push("attempt", operationId, attemptNumber ?? null, isRetried);
   if (submission.metadata) content.push("metadata", canonical(submission.metadata));
   if (payload) {
     content.push("payload", canonical(payload as JsonValue));

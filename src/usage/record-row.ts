@@ -67,6 +67,9 @@ export interface RecordRow {
   readonly billing_note: BillingNote;
   readonly unknown_subjects: UnknownSubject[] | null;
   readonly exclude_from_budgets: boolean;
+  readonly operation_id: string;
+  readonly attempt_number: number | null;
+  readonly is_retried: boolean;
   readonly charges: readonly ChargeRow[] | null;
   readonly reservation_id: string | null;
   readonly open_reservation: ReservationRow | null;
@@ -103,6 +106,9 @@ export function fromRecordRow(row: RecordRow): UsageRecord {
     updateTimeUs: Number(row.updated_us),
     finishTimeUs: row.finished_us === null ? undefined : Number(row.finished_us),
     excludeFromBudgets: row.exclude_from_budgets,
+    operationId: row.operation_id,
+    attemptNumber: row.attempt_number ?? undefined,
+    isRetried: row.is_retried,
     tags: row.tags ?? {},
     metadata: row.metadata ?? undefined,
     cost: costOf(row, "cost"),
@@ -177,6 +183,9 @@ export function toRecordJson(record: UsageRecord): Record<string, unknown> {
     billing_note: record.billingNote,
     unknown_subjects: record.unknownSubjects.length === 0 ? undefined : record.unknownSubjects,
     exclude_from_budgets: record.excludeFromBudgets,
+    operation_id: record.operationId,
+    attempt_number: record.attemptNumber,
+    is_retried: record.isRetried,
     charges: record.charges.length === 0 ? undefined : record.charges.map(toChargeRow),
     reservation_id: record.reservationId || undefined,
     open_reservation: record.openReservation && toReservationRow(record.openReservation),

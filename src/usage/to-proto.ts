@@ -104,6 +104,9 @@ function setRequest(message: ProtoUsageRecord, record: UsageRecord): void {
   message.providerApiKeyId = record.providerApiKeyId;
   message.useTieredPricing = record.useTieredPricing;
   message.excludeFromBudgets = record.excludeFromBudgets;
+  message.operationId = record.operationId;
+  if (record.attemptNumber !== undefined) message.attemptNumber = record.attemptNumber;
+  message.isRetried = record.isRetried;
   message.tags = { ...record.tags };
   if (record.metadata) message.metadata = record.metadata;
   if (record.cacheTtlMinutes !== undefined) message.cacheTtlMinutes = record.cacheTtlMinutes;

@@ -56,6 +56,11 @@ export interface UsageSubmission {
   /** Whether createTimeUs was told, rather than taken from the clock. */
   readonly isCreateTimeGiven: boolean;
   readonly excludeFromBudgets: boolean;
+  /** Names the attempts that are one request, or "". */
+  readonly operationId: string;
+  readonly attemptNumber: number | undefined;
+  /** Whether another attempt follows, so that this one is not counted as a request. */
+  readonly isRetried: boolean;
   readonly tags: Readonly<Record<string, string>>;
   readonly metadata: JsonObject | undefined;
   readonly payload: UsagePayload | undefined;

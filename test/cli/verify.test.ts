@@ -41,7 +41,7 @@ describe("tally verify", () => {
         "Ledger, recomputed from the records",
         "records                                         1",
         "budget periods                                  5",
-        "rollups                                         4",
+        "rollups                                         9",
         "subject totals                                  4",
         "figures that drifted                            0",
         "cost of all records                  $0.000000031",
@@ -56,23 +56,19 @@ describe("tally verify", () => {
   it("shows what differs, counts what it does not show, and ends with 1", async () => {
     const { knex } = operations.database;
     await knex("budget_periods").where({ budget_id: "calls" }).update({ spent: 3n });
-    await knex("subject_totals").insert({
-      kind: 1,
-      id: "a\x1b[2J\u00e9",
-      slot: 0,
-      requests: 1n,
-      tokens: 2n,
-      cost: 3n,
-      actual_cost: 0n,
-      last_used_time: new Date(0),
+    await knex("budget_periods").insert({
+      budget_id: "a\x1b[2J\u00e9",
+      period_start: new Date(0),
+      spent: 3n,
     });
+    await knex("usage_rollups").where({ grain: 7 }).update({ actual_cost: 0n });
     const lines = (await verify("--max-drifts", "2")).split("\n");
     expect(lines.slice(-6)).to.deep.equal([
-      "Drifts                                                 figure  stored  recomputed",
-      "budget_spent calls from 2026-01-14 18:15:00+00          spent       3           1",
-      "subject_totals user a\\u001b[2J\\u00e9            cost_nano_usd       3           0",
+      "Drifts                                                     figure  stored  recomputed",
+      "budget_spent a\\u001b[2J\\u00e9 from 1970-01-01 00:00:00+00   spent       3           0",
+      "budget_spent calls from 2026-01-14 18:15:00+00              spent       3           1",
       "",
-      "4 figures are not what the records add up to (2 of them not listed)",
+      "3 figures are not what the records add up to (1 of them not listed)",
       "",
     ]);
     expect(process.exitCode).to.equal(1);

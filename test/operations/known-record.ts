@@ -16,6 +16,9 @@ export const KNOWN_RECORD = toRecord(
     apiFormat: "CLAUDE",
     status: "FAILED",
     excludeFromBudgets: false,
+    isRetried: false,
+    operationId: "",
+    tags: { team: "t1" },
     createTimeUs: Date.UTC(2026, 0, 15, 12, 20) * 1_000,
     tokens: normalizeTokens({
       inputTokens: 400,
@@ -47,7 +50,7 @@ export const KNOWN_RECORD = toRecord(
 /** What the record alone adds to a rollup. */
 export const KNOWN_ROLLUP: Readonly<Record<string, number>> = {
   requests: 1,
-  failures: 1,
+  attempts: 1,
   input_tokens: 400,
   output_tokens: 300,
   cache_creation_tokens: 200,
@@ -59,18 +62,11 @@ export const KNOWN_ROLLUP: Readonly<Record<string, number>> = {
   cost_request: 16,
   actual_cost: 992,
   response_time_ms_sum: 5_000,
-  response_time_count: 1,
   first_byte_time_ms_sum: 700,
-  first_byte_time_count: 1,
 };
 
-/** What the record alone adds to the totals of its subjects, as VerifyLedger names the figures. */
-export const KNOWN_TOTALS: Readonly<Record<string, number>> = {
-  requests: 1,
-  tokens: 1_000,
-  cost_nano_usd: 31,
-  actual_cost_nano_usd: 992,
-};
+/** Its latencies, that are kept in sketches; grain 3 has none. */
+export const SKETCHES = ["response_times", "first_byte_times"] as const;
 
 /** What the record charges to each budget. */
 export const KNOWN_CHARGES: Readonly<Record<string, number>> = {

@@ -78,6 +78,8 @@ export const recordContents = fc
     firstByteTimeMs: milliseconds,
     createTimeUs: createTimes,
     excludeFromBudgets: fc.constantFrom(false, false, false, true),
+    isRetried: fc.constantFrom(false, false, false, true),
+    tags: fc.constantFrom<Record<string, string>>({}, { team: "a" }, { team: "b", 'a"\\': "=é" }),
   })
   .map(toContent);
 
@@ -99,6 +101,8 @@ function toContent(
     | "firstByteTimeMs"
     | "createTimeUs"
     | "excludeFromBudgets"
+    | "isRetried"
+    | "tags"
   > & {
     inputTokens: number;
     outputTokens: number;
@@ -131,7 +135,8 @@ function toContent(
     tokenConvention: "CACHE_EXCLUSIVE",
     cacheTtlMinutes: undefined,
     useTieredPricing: true,
-    tags: {},
+    operationId: rest.isRetried ? "operation" : "",
+    attemptNumber: undefined,
     metadata: undefined,
     rateMultiplier: "1",
     priceVersion: undefined,
@@ -177,7 +182,7 @@ function applies({ scope, subject }: TestBudget, content: RecordContent): boolea
 }
 
 function amountOf({ measure, scope }: TestBudget, content: RecordContent): bigint {
-  if (measure === "REQUESTS") return 1n;
+  if (measure === "REQUESTS") return content.isRetried ? 0n : 1n;
   if (measure === "TOKENS") return BigInt(content.tokens.totalTokens);
   return (scope === "PROVIDER" ? content.actualCost : content.cost).totalNanoUsd;
 }

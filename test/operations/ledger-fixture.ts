@@ -23,8 +23,8 @@ export async function insertTestBudgets({ knex }: Database): Promise<void> {
 /** Removes every trace of usage, but keeps budgets and partitions. */
 export async function clearUsage({ knex }: Database): Promise<void> {
   await knex.raw(`truncate usage_keys, usage_records, usage_payloads, usage_rollups,
-    subject_totals, budget_periods, budget_leases, reservation_outcomes,
-    tally_purged.usage_rollups, tally_purged.subject_totals, tally_purged.budget_periods`);
+    budget_periods, budget_leases, reservation_outcomes, tally_purged.usage_rollups,
+    tally_purged.budget_periods`);
 }
 
 /** Writes new records in a lane, each of which settles the holds. */

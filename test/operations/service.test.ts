@@ -39,7 +39,7 @@ describe("Operations", () => {
     expect(verified).to.deep.include({
       records: 1n,
       budgetPeriods: 5n,
-      rollups: 4n,
+      rollups: 9n,
       subjectTotals: 4n,
       driftCount: 0n,
       drifts: [],
@@ -65,7 +65,7 @@ describe("Operations", () => {
 
   it("VerifyLedger lists 100 drifts unless it is asked for another number", async () => {
     await recordAll(operations.database, sampleRecords(30, 9));
-    await operations.database.knex("usage_rollups").update({ requests: 50n, failures: 40n });
+    await operations.database.knex("usage_rollups").update({ requests: 50n, attempts: 40n });
     const [usual, few] = [
       await client.verifyLedger({}),
       await client.verifyLedger({ maxDrifts: 2 }),

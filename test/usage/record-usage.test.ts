@@ -127,7 +127,7 @@ describe("RecordUsage of a new request", () => {
     }
   });
 
-  it("adds up the rollups of the quarter-hour and the day", async () => {
+  it("adds up the rollups of every width", async () => {
     const userId = uniqueId("user");
     const model = uniqueId("model");
     const common = { userId, model, provider: "acme", apiFormat: "OPENAI" };
@@ -141,21 +141,30 @@ describe("RecordUsage of a new request", () => {
     await record({ ...common, createTime: at("2026-03-02T00:14:59.999Z"), responseTimeMs: 50n });
     const { rows } = await app.database.knex.raw(
       `select grain, bucket_time, sum(requests)::integer as requests,
-        sum(failures)::integer as failures, sum(input_tokens)::integer as input,
-        sum(response_time_ms_sum)::integer as response_ms,
-        sum(response_time_count)::integer as responses,
-        sum(first_byte_time_count)::integer as first_bytes
-      from usage_rollups where model = ? and user_id = ? group by 1, 2 order by 1, 2`,
-      [model, userId],
+        (sum(requests) filter (where failed))::integer as failures,
+        sum(input_tokens)::integer as input, sum(response_time_ms_sum)::integer as response_ms
+      from usage_rollups where (user_id = ? and grain < 4) or (model = ? and grain between 4 and 7)
+      group by 1, 2 order by 1, 2`,
+      [userId, model],
     );
-    const found = (rows as Record<string, Date | number>[]).map((row) =>
+    const found = (rows as Record<string, Date | number | null>[]).map((row) =>
       Object.values(row).map((value) => (value instanceof Date ? value.toISOString() : value)),
     );
+    const [last, next] = [[1, null, 1_000, 100] as const, [2, 1, 2_000, 50] as const];
+    const both = [3, 1, 3_000, 150] as const;
     expect(found).to.deep.equal([
-      [1, "2026-03-01T23:45:00.000Z", 1, 0, 1_000, 100, 1, 1],
-      [1, "2026-03-02T00:00:00.000Z", 2, 1, 2_000, 50, 1, 0],
-      [2, "2026-03-01T00:00:00.000Z", 1, 0, 1_000, 100, 1, 1],
-      [2, "2026-03-02T00:00:00.000Z", 2, 1, 2_000, 50, 1, 0],
+      [1, "2026-03-01T23:45:00.000Z", ...last],
+      [1, "2026-03-02T00:00:00.000Z", ...next],
+      [2, "2026-03-01T00:00:00.000Z", ...last],
+      [2, "2026-03-02T00:00:00.000Z", ...next],
+      [3, "2026-03-01T00:00:00.000Z", ...both],
+      [4, "2026-03-01T23:45:00.000Z", ...last],
+      [4, "2026-03-02T00:00:00.000Z", ...next],
+      [5, "2026-03-01T23:00:00.000Z", ...last],
+      [5, "2026-03-02T00:00:00.000Z", ...next],
+      [6, "2026-03-01T00:00:00.000Z", ...last],
+      [6, "2026-03-02T00:00:00.000Z", ...next],
+      [7, "2026-03-01T00:00:00.000Z", ...both],
     ]);
   });
 

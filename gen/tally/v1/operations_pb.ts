@@ -114,7 +114,7 @@ export type VerifyLedgerResponse = Message<"tally.v1.VerifyLedgerResponse"> & {
   rollups: bigint;
 
   /**
-   * Subject totals that were compared.
+   * Users, API keys, providers and models that were ever used; their totals are sums of rollups.
    *
    * @generated from field: int64 subject_totals = 4;
    */

@@ -61,6 +61,9 @@ export async function up(knex: Knex): Promise<void> {
       exclude_from_budgets boolean not null,
       charges jsonb,
       reservation_id text,
+      operation_id text not null,
+      attempt_number integer,
+      is_retried boolean not null,
       tags jsonb,
       metadata jsonb,
       primary key (created_time, request_id)
@@ -81,9 +84,14 @@ export async function up(knex: Knex): Promise<void> {
       primary key (created_time, request_id)
     ) partition by range (created_time);
 
-    -- Sums of finished records. grain: 1 quarter-hour of all dimensions, 2 UTC day of all
-    -- dimensions, 3 quarter-hour over users and keys, 4 UTC day over users and keys (user_id and
-    -- api_key_id are '' there). slot keeps writers that commit at the same moment off one row.
+    -- Sums of finished records. All times are UTC. What a grain does not tell is ''.
+    --   1 quarter-hour of all dimensions
+    --   2 day, 3 month of each user and API key
+    --   4 quarter-hour, 5 hour, 6 day, 7 month of each provider, model and API format
+    --   8 day, 9 month of each tag, "key=value": a record counts for every tag that it has
+    -- In grain 1, tags are all tags of the records, and tag identifies them. Latencies are sketches
+    -- (latency_sketch), null in grain 3 and where nothing was measured. slot keeps writers that
+    -- commit at the same moment off one row.
     create table usage_rollups (
       grain smallint not null,
       user_id text collate "C" not null,
@@ -92,9 +100,13 @@ export async function up(knex: Knex): Promise<void> {
       provider text collate "C" not null,
       model text collate "C" not null,
       api_format text collate "C" not null,
+      failed boolean not null,
+      tag text collate "C" not null,
       slot smallint not null,
+      tags jsonb,
+      last_time timestamptz not null,
       requests bigint not null,
-      failures bigint not null,
+      attempts bigint not null,
       input_tokens bigint not null,
       output_tokens bigint not null,
       cache_creation_tokens bigint not null,
@@ -106,24 +118,43 @@ export async function up(knex: Knex): Promise<void> {
       cost_request bigint not null,
       actual_cost bigint not null,
       response_time_ms_sum bigint not null,
-      response_time_count bigint not null,
       first_byte_time_ms_sum bigint not null,
-      first_byte_time_count bigint not null,
-      primary key (grain, user_id, bucket_time, api_key_id, provider, model, api_format, slot)
-    ) with (fillfactor = 70);
+      response_times numeric,
+      first_byte_times numeric,
+      primary key (grain, user_id, bucket_time, api_key_id, provider, model, api_format, failed,
+        tag, slot)
+    ) partition by list (grain);
+
+    -- Each family of grains lies by itself: quarter-hours are many, and written once or a few times;
+    -- the others are few, written often, and read together. A row stays in its page while it fits.
+    create table usage_rollups_quarters partition of usage_rollups for values in (1)
+      with (fillfactor = 90, toast_tuple_target = 8160);
+    create table usage_rollups_users partition of usage_rollups for values in (2, 3)
+      with (fillfactor = 60, toast_tuple_target = 8160);
+    create table usage_rollups_offerings partition of usage_rollups for values in (4, 5, 6, 7)
+      with (fillfactor = 60, toast_tuple_target = 8160);
+    create table usage_rollups_tags partition of usage_rollups for values in (8, 9)
+      with (fillfactor = 60, toast_tuple_target = 8160);
+    -- For questions about all users. Quarter-hours come nearly in the order of time.
+    create index usage_rollups_quarters_time on usage_rollups_quarters
+      using brin (bucket_time) with (pages_per_range = 16, autosummarize = on);
+    create index usage_rollups_users_time on usage_rollups_users (grain, bucket_time);
 
     -- Lifetime sums. kind: 1 user, 2 API key, 3 provider, 4 model.
-    create table subject_totals (
-      kind smallint not null,
-      id text collate "C" not null,
-      slot smallint not null,
-      requests bigint not null,
-      tokens bigint not null,
-      cost bigint not null,
-      actual_cost bigint not null,
-      last_used_time timestamptz not null,
-      primary key (kind, id, slot)
-    ) with (fillfactor = 50);
+    create view subject_totals as
+    select s.kind, s.id, sum(r.requests)::bigint as requests,
+      sum(r.input_tokens + r.output_tokens + r.cache_creation_tokens + r.cache_read_tokens)::bigint
+        as tokens,
+      sum(r.cost_input + r.cost_output + r.cost_cache_creation + r.cost_cache_read
+        + r.cost_request)::bigint as cost,
+      sum(r.actual_cost)::bigint as actual_cost, max(r.last_time) as last_used_time
+    from usage_rollups r
+    cross join lateral (values
+      (3, 1::smallint, r.user_id), (3, 2::smallint, r.api_key_id),
+      (7, 3::smallint, r.provider), (7, 4::smallint, r.model)
+    ) s (grain, kind, id)
+    where r.grain = s.grain and r.grain in (3, 7) and s.id <> ''
+    group by s.kind, s.id;
   `);
   await createPartitionFunction(knex);
 }

@@ -1,14 +1,15 @@
 import type { Knex } from "knex";
+import { createPostRollups } from "./rollup-posting.js";
 
 /**
- * The functions that post what a record moves: rollups, totals, budgets. Like those that write
+ * The functions that post what a record moves: rollups and budgets. Like those that write
  * records, they run in the database for two reasons: a whole batch costs one round trip and one
  * commit, and their plans are kept between calls. What is decided here is only arithmetic and
  * locking; prices, budgets and conflicts are decided in TypeScript.
  *
- * Lock order, everywhere: usage_keys, usage_records, usage_rollups, subject_totals,
- * budget_periods, budget_leases, reservation_outcomes; within a table by primary key. The rows
- * that many writers share come last, so that they are held only until the commit that follows.
+ * Lock order, everywhere: usage_keys, usage_records, usage_rollups, budget_periods,
+ * budget_leases, reservation_outcomes; within a table by primary key. The rows that many writers
+ * share come last, so that they are held only until the commit that follows.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -39,7 +40,9 @@ export async function up(knex: Knex): Promise<void> {
       cost_request bigint,
       actual_cost bigint,
       response_time_ms bigint,
-      first_byte_time_ms bigint
+      first_byte_time_ms bigint,
+      is_retried boolean,
+      tags jsonb
     );
 
     create function usage_movement_of(r usage_records, sign bigint) returns usage_movement
@@ -49,85 +52,11 @@ export async function up(knex: Knex): Promise<void> {
         r.cache_read_tokens, r.cost_input, r.cost_output, r.cost_cache_creation, r.cost_cache_read,
         r.cost_request, r.actual_input + r.actual_output + r.actual_cache_creation
           + r.actual_cache_read + r.actual_request,
-        r.response_time_ms, r.first_byte_time_ms)::usage_movement
+        r.response_time_ms, r.first_byte_time_ms, r.is_retried, r.tags)::usage_movement
     $$;
   `);
-  await createPostMovements(knex);
+  await createPostRollups(knex);
   await createPostCharges(knex);
-}
-
-async function createPostMovements(knex: Knex): Promise<void> {
-  await knex.raw(`
-    create function post_movements(movements usage_movement[], lane smallint) returns void
-    language plpgsql as $$
-    begin
-      insert into usage_rollups as r
-      select g.grain, g.user_id, g.bucket_time, g.api_key_id, m.provider, m.model, m.api_format, lane,
-        sum_bigint(m.sign), sum_bigint(case when m.failed then m.sign else 0 end),
-        sum_bigint(m.sign * m.input_tokens), sum_bigint(m.sign * m.output_tokens),
-        sum_bigint(m.sign * m.cache_creation_tokens), sum_bigint(m.sign * m.cache_read_tokens),
-        sum_bigint(m.sign * m.cost_input), sum_bigint(m.sign * m.cost_output),
-        sum_bigint(m.sign * m.cost_cache_creation), sum_bigint(m.sign * m.cost_cache_read),
-        sum_bigint(m.sign * m.cost_request), sum_bigint(m.sign * m.actual_cost),
-        sum_bigint(m.sign * coalesce(m.response_time_ms, 0)),
-        sum_bigint(case when m.response_time_ms is not null then m.sign else 0 end),
-        sum_bigint(m.sign * coalesce(m.first_byte_time_ms, 0)),
-        sum_bigint(case when m.first_byte_time_ms is not null then m.sign else 0 end)
-      from unnest(movements) m
-      cross join lateral (
-        select date_bin('15 minutes', m.created_time, '2000-01-01 00:00:00+00') as quarter,
-          date_bin('1 day', m.created_time, '2000-01-01 00:00:00+00') as day
-      ) b
-      cross join lateral (values
-        (1::smallint, m.user_id, b.quarter, m.api_key_id),
-        (2::smallint, m.user_id, b.day, m.api_key_id),
-        (3::smallint, '', b.quarter, ''),
-        (4::smallint, '', b.day, '')
-      ) g (grain, user_id, bucket_time, api_key_id)
-      group by 1, 2, 3, 4, 5, 6, 7
-      order by 1, 2, 3, 4, 5, 6, 7
-      on conflict (grain, user_id, bucket_time, api_key_id, provider, model, api_format, slot)
-      do update set
-        requests = r.requests + excluded.requests,
-        failures = r.failures + excluded.failures,
-        input_tokens = r.input_tokens + excluded.input_tokens,
-        output_tokens = r.output_tokens + excluded.output_tokens,
-        cache_creation_tokens = r.cache_creation_tokens + excluded.cache_creation_tokens,
-        cache_read_tokens = r.cache_read_tokens + excluded.cache_read_tokens,
-        cost_input = r.cost_input + excluded.cost_input,
-        cost_output = r.cost_output + excluded.cost_output,
-        cost_cache_creation = r.cost_cache_creation + excluded.cost_cache_creation,
-        cost_cache_read = r.cost_cache_read + excluded.cost_cache_read,
-        cost_request = r.cost_request + excluded.cost_request,
-        actual_cost = r.actual_cost + excluded.actual_cost,
-        response_time_ms_sum = r.response_time_ms_sum + excluded.response_time_ms_sum,
-        response_time_count = r.response_time_count + excluded.response_time_count,
-        first_byte_time_ms_sum = r.first_byte_time_ms_sum + excluded.first_byte_time_ms_sum,
-        first_byte_time_count = r.first_byte_time_count + excluded.first_byte_time_count;
-
-      insert into subject_totals as t
-      select s.kind, s.id, lane, sum_bigint(m.sign),
-        sum_bigint(m.sign * (m.input_tokens + m.output_tokens + m.cache_creation_tokens
-          + m.cache_read_tokens)),
-        sum_bigint(m.sign * (m.cost_input + m.cost_output + m.cost_cache_creation
-          + m.cost_cache_read + m.cost_request)),
-        sum_bigint(m.sign * m.actual_cost), max(m.created_time)
-      from unnest(movements) m
-      cross join lateral (values
-        (1::smallint, m.user_id), (2::smallint, m.api_key_id),
-        (3::smallint, m.provider), (4::smallint, m.model)
-      ) s (kind, id)
-      where s.id <> ''
-      group by 1, 2
-      order by 1, 2
-      on conflict (kind, id, slot) do update set
-        requests = t.requests + excluded.requests,
-        tokens = t.tokens + excluded.tokens,
-        cost = t.cost + excluded.cost,
-        actual_cost = t.actual_cost + excluded.actual_cost,
-        last_used_time = greatest(t.last_used_time, excluded.last_used_time);
-    end $$;
-  `);
 }
 
 /**

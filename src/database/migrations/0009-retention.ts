@@ -48,7 +48,6 @@ async function createPurgedBooks(knex: Knex): Promise<void> {
   await knex.raw(`
     create schema tally_purged;
     create table tally_purged.usage_rollups (like usage_rollups including all);
-    create table tally_purged.subject_totals (like subject_totals including all);
     create table tally_purged.budget_periods (like budget_periods including all);
 
     do $do$ begin

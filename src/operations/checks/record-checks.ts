@@ -28,7 +28,7 @@ export const recordCharges: LedgerCheck = {
       select r.request_id, x.budget_id, x.amount,
         case
           when not ${IS_FINISHED} or r.exclude_from_budgets then 0
-          when b.measure = 'REQUESTS' then 1
+          when b.measure = 'REQUESTS' then (not r.is_retried)::integer
           when b.measure = 'TOKENS' then r.input_tokens::numeric + r.output_tokens
             + r.cache_creation_tokens + r.cache_read_tokens
           when b.scope = 'PROVIDER' then r.actual_input::numeric + r.actual_output

@@ -80,10 +80,10 @@ describe("PurgeUsage", () => {
     const { knex } = app.database;
     for (const [table, figure, where] of [
       ["usage_rollups", "cost_input", "grain = 1 and bucket_time < now() - interval '90 days'"],
-      ["subject_totals", "tokens", "kind = 3"],
+      ["usage_rollups", "output_tokens", "grain = 7"],
       ["budget_periods", "spent", "budget_id = 'acme'"],
       ["tally_purged.usage_rollups", "requests", "grain = 2"],
-      ["tally_purged.subject_totals", "cost", "kind = 4"],
+      ["tally_purged.usage_rollups", "attempts", "grain = 7"],
       ["tally_purged.budget_periods", "spent", "budget_id = 'all'"],
     ]) {
       const trx = await knex.transaction();
@@ -200,14 +200,14 @@ describe("PurgeUsage", () => {
         end if;
         return null;
       end $$;
-      create trigger cut_off after insert on tally_purged.subject_totals
+      create trigger cut_off after insert on tally_purged.usage_rollups
         for each statement execute function cut_off();`);
     await cut;
     expect((await rpcFailure(purge(app, { batchSize: 10 }))).code).to.equal(14);
     const left = await countRows(app.database, "usage_records");
     expect(left).to.be.within(100, 110);
     await expectBalancedBooks(app);
-    await knex.raw("drop trigger cut_off on tally_purged.subject_totals");
+    await knex.raw("drop trigger cut_off on tally_purged.usage_rollups");
     expect((await purge(app)).records).to.equal(BigInt(left - 30));
     expect(await readStatistics(app.database)).to.deep.equal(before);
     await expectBalancedBooks(app);
