@@ -28,8 +28,8 @@ export interface TestApp {
 export interface TestAppOptions {
   /** Settings by the names of their environment variables. */
   readonly env?: Environment;
-  /** The app whose database this one shares, as a second replica. */
-  readonly replicaOf?: TestApp;
+  /** The app whose database this one shares, as a second replica; or a database. */
+  readonly replicaOf?: Pick<TestApp, "database" | "connection">;
   /** The clock of records, milliseconds since 1970. */
   readonly nowMs?: () => number;
   /** Default: a silent one. */
@@ -39,7 +39,7 @@ export interface TestAppOptions {
 /** Starts the whole of Tally on a free port. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const own = options.replicaOf === undefined ? await createTestDatabase() : undefined;
-  const { database, connection } = own ?? (options.replicaOf as TestApp);
+  const { database, connection } = own ?? options.replicaOf!;
   const config = loadConfig({
     TALLY_GRPC_ADDRESS: "127.0.0.1:0",
     TALLY_SHUTDOWN_GRACE: "2s",
