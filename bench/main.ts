@@ -1,8 +1,10 @@
 /** `npm run bench` runs every benchmark, `npm run bench -- NAME` one. */
+import { benchCheck } from "./check.js";
 import { benchRecord } from "./record.js";
 import { benchStream } from "./stream.js";
 
 const benches: Readonly<Record<string, () => Promise<boolean>>> = {
+  check: benchCheck,
   record: benchRecord,
   stream: benchStream,
 };

@@ -16,6 +16,8 @@ export interface Comparison {
   readonly aim: number;
   /** Whether a smaller ratio is better, for latencies. Default false. */
   readonly isSmallerBetter?: boolean;
+  /** Said beside the figures: what the load cost. */
+  readonly note?: string;
 }
 
 const RESULTS = fileURLToPath(new URL("../results/", import.meta.url));
@@ -37,6 +39,7 @@ function toLines(comparison: Comparison): string {
   return [
     `  ${name}: ${figure(runs)} ${unit}`,
     `    against ${baselineName}: ${figure(baselineRuns)} ${unit}`,
+    ...(comparison.note === undefined ? [] : [`    ${comparison.note}`]),
     `    ratio ${ratio.toFixed(2)}, floor ${floor}, aim ${aim}: ${verdict}`,
     "",
   ].join("\n");

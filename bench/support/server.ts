@@ -13,6 +13,8 @@ export interface BenchServer {
   readonly address: string;
   /** The embedded database, for baselines and for counting. */
   readonly connection: ConnectionFields;
+  /** The same as a DATABASE_URL, for a second replica. */
+  readonly databaseUrl: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
@@ -37,10 +39,12 @@ export async function startServer(
     },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const address = await readAddress(child);
+  const address = await readAddress(child, /^tally ready .*grpc=(\S+)/);
+  const host = join(dataDir, "postgres");
   return {
     address,
-    connection: { host: join(dataDir, "postgres"), port: 5432, user: "tally", database: "tally" },
+    connection: { host, port: 5432, user: "tally", database: "tally" },
+    databaseUrl: `postgresql://tally@localhost/tally?host=${encodeURIComponent(host)}&port=5432`,
     pid: child.pid!,
     async stop() {
       child.kill("SIGTERM");
@@ -50,9 +54,23 @@ export async function startServer(
   };
 }
 
-async function readAddress(child: ChildProcess): Promise<string> {
+/** Starts a program of Node.js that prints "ready ADDRESS". */
+export async function startProgram(
+  args: readonly string[],
+): Promise<Pick<BenchServer, "address" | "stop">> {
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  return {
+    address: await readAddress(child, /^ready (\S+)/),
+    async stop() {
+      child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    },
+  };
+}
+
+async function readAddress(child: ChildProcess, ready: RegExp): Promise<string> {
   for await (const line of createInterface(child.stdout!)) {
-    const [, address] = /^tally ready .*grpc=(\S+)/.exec(line) ?? [];
+    const [, address] = ready.exec(line) ?? [];
     if (address !== undefined) return address;
   }
   throw new Error("the server ended before it was ready");
