@@ -6,11 +6,15 @@ import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
 import { startIdentity } from "./app-identity.js";
 import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
+import { createAuditLog } from "./catalog/audit-log.js";
+import { createCatalogChanges } from "./catalog/changes.js";
 import { createCatalogDirectory } from "./catalog/directory.js";
+import { createCatalogEditor } from "./catalog/editor.js";
 import { createCatalogFollower } from "./catalog/follower.js";
 import { createPriceImporter } from "./catalog/price-import.js";
 import { createPriceVersions } from "./catalog/price-versions.js";
 import { createCatalogService } from "./catalog/service.js";
+import { createSettingsEditor } from "./catalog/settings-editor.js";
 import type { Config } from "./config.js";
 import { isUnavailable } from "./database/errors.js";
 import { createNotificationListener } from "./database/listen.js";
@@ -139,10 +143,16 @@ async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
   });
   stops.push(() => follower.stop());
   await follower.start();
-  const refresh = follower.refresh;
+  const changes = createCatalogChanges({ database, refresh: follower.refresh });
   const service = createCatalogService({
-    applier: createCatalogApplier({ database, refresh, logger }),
-    importer: createPriceImporter({ database, refresh, logger }),
+    applier: createCatalogApplier({ database, changes, logger }),
+    importer: createPriceImporter({ database, changes, logger }),
+    editor: createCatalogEditor({ database, changes }),
+    settings: createSettingsEditor({ database, changes }),
+    auditLog: createAuditLog(database),
+    changes,
+    rules: validateMessage,
+    makeId: () => uuidV7(),
   });
   return { directory, priceBook, priceVersions, service };
 }

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import type { Database, Transaction } from "../database/database.js";
-import { invalidFields } from "../errors.js";
-import type { CatalogRows } from "./catalog-rows.js";
-import { lockCatalog } from "./catalog-store.js";
+import { type FieldViolation, invalidFields } from "../errors.js";
+import type { ChangeOrigin } from "./audit.js";
+import type { CatalogChanges } from "./changes.js";
 import { type CatalogDiff, diffCatalog } from "./diff.js";
 import type { CatalogDocument } from "./document.js";
 import { rowsOf } from "./document-rows.js";
@@ -12,9 +12,14 @@ import { documentViolations } from "./document-validation.js";
 /** Options of {@link createCatalogApplier}. */
 export interface CatalogApplierOptions {
   readonly database: Pick<Database, "transaction">;
-  /** Brings this process's own memory up to date, see `CatalogFollower`. */
-  readonly refresh: (rows: CatalogRows) => Promise<void>;
+  readonly changes: CatalogChanges;
   readonly logger: Logger;
+}
+
+/** Who applies a document, and whether for real. */
+export interface ApplyOptions {
+  readonly origin: ChangeOrigin;
+  readonly dryRun?: boolean;
 }
 
 /** Brings the catalog to what documents say. */
@@ -26,30 +31,28 @@ export interface CatalogApplier {
    *
    * @throws DomainError CATALOG_INVALID with everything that is wrong with the document
    */
-  apply(document: CatalogDocument, options?: { readonly dryRun?: boolean }): Promise<CatalogDiff>;
+  apply(document: CatalogDocument, options: ApplyOptions): Promise<CatalogDiff>;
 }
 
 /** Makes an applier. */
 export function createCatalogApplier(options: CatalogApplierOptions): CatalogApplier {
-  const { database, refresh, logger } = options;
+  const { database, changes, logger } = options;
   return {
-    async apply(document, { dryRun = false } = {}) {
+    async apply(document, { origin, dryRun = false }) {
       if (dryRun) {
         return database.transaction((trx) => compare(trx, document, false), {
           isolationLevel: "repeatable read",
           readOnly: true,
         });
       }
-      const diff = await database.transaction(async (trx) => {
-        await lockCatalog(trx);
+      const diff = await changes.make(origin, async (trx) => {
         const found = await compare(trx, document, true);
         await writeDocument(trx, found.changed);
-        return found;
+        return { result: found, rows: rowsOf(found.changed), changes: found.changes };
       });
-      if (diff.changes.length > 0) await refresh(rowsOf(diff.changed));
-      const { changes, unchangedCount } = diff;
+      const { unchangedCount } = diff;
       logger.info(
-        { changed: changes.length, unchanged: unchangedCount },
+        { changed: diff.changes.length, unchanged: unchangedCount },
         "catalog document applied",
       );
       return diff;
@@ -62,9 +65,18 @@ async function compare(
   document: CatalogDocument,
   locking: boolean,
 ): Promise<CatalogDiff> {
-  const state = await readDocumentState(trx, document, { locking });
-  const existing = await readExistingEntries(trx, document, state);
-  const violations = documentViolations(document, existing);
+  const { state, violations } = await judgeDocument(trx, document, { locking });
   if (violations.length > 0) throw invalidFields(violations, "CATALOG_INVALID");
   return diffCatalog(document, state);
+}
+
+/** What the entries of a document are now, and everything that is wrong with what they should be. */
+export async function judgeDocument(
+  trx: Transaction,
+  document: CatalogDocument,
+  options: { readonly locking: boolean },
+): Promise<{ readonly state: CatalogDocument; readonly violations: readonly FieldViolation[] }> {
+  const state = await readDocumentState(trx, document, options);
+  const existing = await readExistingEntries(trx, document, state);
+  return { state, violations: documentViolations(document, existing) };
 }

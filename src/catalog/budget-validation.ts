@@ -8,12 +8,15 @@ const MAX_SUBJECT_LENGTH = 200;
 /** A tag as usage records can have it: a key of 1 to 63 characters, a value of up to 200. */
 const TAG = /^[^=]{1,63}=.{0,200}$/su;
 
+/** What the figures of a budget mean. */
+export type BudgetMeaning = Pick<Budget, "scope" | "subject" | "measure">;
+
 /** What a budget is judged by. */
 export interface BudgetValidation {
   /** Where the budget is in the request: `document.budgets[3]`. */
   readonly path: string;
-  /** The budget of that id as it is. */
-  readonly existing: Budget | undefined;
+  /** The budget of that id as it is, or was when it was deleted. */
+  readonly existing: BudgetMeaning | undefined;
   /** See `isValidTimeZone`. */
   readonly isTimeZone: (name: string) => boolean;
 }
@@ -51,7 +54,7 @@ function subjectRule(scope: Budget["scope"], subject: string): string | undefine
 /**
  * What a budget has spent would be in another unit, or somebody else's, if these changed under it.
  */
-function changedMeaning(path: string, budget: Budget, existing: Budget): FieldViolation[] {
+function changedMeaning(path: string, budget: Budget, existing: BudgetMeaning): FieldViolation[] {
   const found: FieldViolation[] = [];
   for (const field of ["scope", "subject", "measure"] as const) {
     if (budget[field] === existing[field]) continue;

@@ -63,6 +63,16 @@ export async function upsertEntries<T, Row>(
   );
 }
 
+/** Removes entries; ids that do not exist are no error. */
+export async function deleteEntries<T, Row>(
+  trx: Knex.Transaction,
+  table: CatalogTable<T, Row>,
+  ids: readonly string[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  await trx.raw(`delete from ${table.name} where ${table.key} = any(?)`, [[...ids]]);
+}
+
 async function select<T, Row>(
   knex: Knex,
   table: CatalogTable<T, Row>,

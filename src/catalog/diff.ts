@@ -13,12 +13,16 @@ export interface FieldChange {
 
 /** What happens to one entry. */
 export interface EntryChange {
-  readonly kind: "CREATED" | "UPDATED";
+  readonly kind: "CREATED" | "UPDATED" | "DELETED";
   /** Name of the collection in the contract. */
   readonly collection: string;
   /** The entry; "settings" for the settings, which are one. */
   readonly id: string;
   readonly fields: readonly FieldChange[];
+  /** The entry as it was. Null: it is new. */
+  readonly before: JsonObject | null;
+  /** The entry as it becomes. Null: it goes. */
+  readonly after: JsonObject | null;
 }
 
 /** How one collection differs. */
@@ -89,7 +93,9 @@ export function diffCollection<C extends DocumentCollection>(
     // of the time that it takes to compare them field by field.
     if (JSON.stringify(before) === JSON.stringify(after)) continue;
     const kind = known === undefined ? "CREATED" : "UPDATED";
-    changes.push({ kind, collection: name, id, fields: diffFields(before, after) });
+    const fields = diffFields(before, after);
+    const was = known === undefined ? null : before;
+    changes.push({ kind, collection: name, id, fields, before: was, after });
     changed.push(entry);
   }
   return { changes, changed, unchangedCount: wanted.length - changed.length };
@@ -103,10 +109,34 @@ function diffSettings(
   const given = toSettingsJson(wanted);
   if (Object.keys(given).length === 0) return { changes: [], changed: [], unchangedCount: 0 };
   const before = toSettingsJson(current);
-  const fields = diffFields(before, { ...before, ...given });
-  if (fields.length === 0) return { changes: [], changed: [], unchangedCount: 1 };
-  const change = { kind: "UPDATED", collection: "settings", id: "settings", fields } as const;
+  const change = settingsChange(before, { ...before, ...given });
+  if (change === undefined) return { changes: [], changed: [], unchangedCount: 1 };
   return { changes: [change], changed: [wanted], unchangedCount: 0 };
+}
+
+/** How the settings change, as one entry; undefined when they stay as they are. */
+export function settingsChange(before: JsonObject, after: JsonObject): EntryChange | undefined {
+  const fields = diffFields(before, after);
+  if (fields.length === 0) return undefined;
+  return { kind: "UPDATED", collection: "settings", id: "settings", fields, before, after };
+}
+
+/** The removal of entries. */
+export function deletions(document: CatalogDocument): EntryChange[] {
+  const collections = Object.keys(COLLECTION_FORMATS) as DocumentCollection[];
+  return collections.flatMap((collection) => deletionsIn(collection, document[collection]));
+}
+
+function deletionsIn<C extends DocumentCollection>(
+  collection: C,
+  entries: readonly DocumentEntry<C>[],
+): EntryChange[] {
+  const { name, idOf, toJson } = COLLECTION_FORMATS[collection];
+  return entries.map((entry) => {
+    const before = toJson(entry);
+    const fields = diffFields(before, {});
+    return { kind: "DELETED", collection: name, id: idOf(entry), fields, before, after: null };
+  });
 }
 
 /** Every leaf that differs, in the order of the wanted object, then those that go. */

@@ -5,6 +5,7 @@ import { DecimalError } from "../pricing/money.js";
 import { parseRateMultiplier } from "../pricing/rate-multiplier.js";
 import type { CatalogDocument } from "./document.js";
 import { fromProtoPrice } from "./price-from-proto.js";
+import type { PriceKey } from "./price-id.js";
 import * as enums from "./proto-enums.js";
 import type { SettingsValues } from "./settings.js";
 import { MIN_TIME_MS } from "./time-validation.js";
@@ -12,6 +13,7 @@ import type {
   ApiKey,
   Budget,
   BudgetWindow,
+  Model,
   PriceEntry,
   Provider,
   ProviderEndpoint,
@@ -30,18 +32,15 @@ export function fromProtoDocument(document: proto.CatalogDocument): CatalogDocum
     providers: document.providers.map(fromProtoProvider),
     providerEndpoints: document.providerEndpoints.map(fromProtoProviderEndpoint),
     providerKeys: document.providerKeys.map(fromProtoProviderKey),
-    models: document.models.map(({ model, displayName, active = true }) => ({
-      model,
-      displayName,
-      active,
-    })),
+    models: document.models.map(fromProtoModel),
     prices: document.prices.map(fromProtoModelPrice),
     budgets: document.budgets.map(fromProtoBudget),
     settings: document.settings === undefined ? {} : fromProtoSettings(document.settings),
   };
 }
 
-function fromProtoUser(user: proto.User): User {
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoUser(user: proto.User): User {
   return {
     userId: user.userId,
     email: user.email,
@@ -54,7 +53,8 @@ function fromProtoUser(user: proto.User): User {
   };
 }
 
-function fromProtoApiKey(key: proto.ApiKey): ApiKey {
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoApiKey(key: proto.ApiKey): ApiKey {
   return {
     apiKeyId: key.apiKeyId,
     userId: key.userId,
@@ -67,7 +67,8 @@ function fromProtoApiKey(key: proto.ApiKey): ApiKey {
   };
 }
 
-function fromProtoProvider(provider: proto.Provider): Provider {
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoProvider(provider: proto.Provider): Provider {
   return {
     provider: provider.provider,
     displayName: provider.displayName,
@@ -77,7 +78,8 @@ function fromProtoProvider(provider: proto.Provider): Provider {
   };
 }
 
-function fromProtoProviderEndpoint(endpoint: proto.ProviderEndpoint): ProviderEndpoint {
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoProviderEndpoint(endpoint: proto.ProviderEndpoint): ProviderEndpoint {
   return {
     providerEndpointId: endpoint.providerEndpointId,
     provider: endpoint.provider,
@@ -88,7 +90,8 @@ function fromProtoProviderEndpoint(endpoint: proto.ProviderEndpoint): ProviderEn
   };
 }
 
-function fromProtoProviderKey(key: proto.ProviderKey): ProviderKey {
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoProviderKey(key: proto.ProviderKey): ProviderKey {
   return {
     providerKeyId: key.providerKeyId,
     provider: key.provider,
@@ -109,18 +112,31 @@ function fromProtoRateMultiplier(text: string): string {
   }
 }
 
-function fromProtoModelPrice(price: proto.ModelPrice): PriceEntry {
-  const effectiveTimeMs = fromProtoTime(price.effectiveTime);
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoModel({ model, displayName, active = true }: proto.Model): Model {
+  return { model, displayName, active };
+}
+
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoModelPrice(price: proto.ModelPrice): PriceEntry {
   return {
-    model: price.model,
-    provider: price.provider,
-    effectiveTimeMs: effectiveTimeMs === MIN_TIME_MS ? null : effectiveTimeMs,
+    ...fromProtoPriceKey(price),
     price: fromProtoPrice(price.price),
     source: "operator",
   };
 }
 
-function fromProtoBudget(budget: proto.Budget): Budget {
+/** Reads what identifies a price. */
+export function fromProtoPriceKey(
+  key: Pick<proto.ModelPrice, "model" | "provider" | "effectiveTime">,
+): PriceKey {
+  const timeMs = fromProtoTime(key.effectiveTime);
+  const effectiveTimeMs = timeMs === MIN_TIME_MS ? null : timeMs;
+  return { model: key.model, provider: key.provider, effectiveTimeMs };
+}
+
+/** Reads one entry, as {@link fromProtoDocument} does. */
+export function fromProtoBudget(budget: proto.Budget): Budget {
   return {
     budgetId: budget.budgetId,
     scope: enums.BUDGET_SCOPES[budget.scope],
@@ -147,7 +163,8 @@ function fromProtoWindow(window: ProtoBudgetWindow | undefined): BudgetWindow {
   };
 }
 
-function fromProtoSettings(settings: proto.Settings): SettingsValues {
+/** Reads one set of settings, as {@link fromProtoDocument} does. */
+export function fromProtoSettings(settings: proto.Settings): SettingsValues {
   const requestLogLevel = enums.REQUEST_LOG_LEVELS[settings.requestLogLevel];
   const unpricedModelPolicy = enums.UNPRICED_MODEL_POLICIES[settings.unpricedModelPolicy];
   const { maxRequestBodySize, maxResponseBodySize } = settings;
@@ -177,7 +194,8 @@ function fromProtoNames(names: readonly string[]): ReadonlySet<string> | undefin
   return names.length === 0 ? undefined : new Set(names);
 }
 
-function fromProtoTime(time: Timestamp | undefined): number | null {
+/** Milliseconds since 1970; null for what is not given. */
+export function fromProtoTime(time: Timestamp | undefined): number | null {
   return time === undefined ? null : toMs(time);
 }
 

@@ -18,5 +18,10 @@ export function referencesOf(document: CatalogDocument): DocumentReferences {
 }
 
 function distinct(ids: readonly string[]): string[] {
-  return [...new Set(ids)].filter((id) => id !== "");
+  return [...new Set(ids)].filter((id) => id !== "" && isStorable(id));
+}
+
+/** False for what PostgreSQL cannot even be asked for; the contract forbids it in every id. */
+export function isStorable(id: string): boolean {
+  return !id.includes("\0");
 }

@@ -1,14 +1,15 @@
 import type { Knex } from "knex";
 import { apiKeyTable } from "./api-key-table.js";
 import { budgetTable } from "./budget-table.js";
-import { lockEntries, readEntries, upsertEntries } from "./catalog-store.js";
+import type { BudgetMeaning } from "./budget-validation.js";
+import { deleteEntries, lockEntries, readEntries, upsertEntries } from "./catalog-store.js";
 import type { CatalogTable } from "./catalog-table.js";
 import type { CatalogDocument, DocumentCollection } from "./document.js";
-import { referencesOf } from "./document-references.js";
+import { isStorable, referencesOf } from "./document-references.js";
 import type { ExistingEntries } from "./document-validation.js";
 import { COLLECTION_FORMATS } from "./entry-json.js";
 import { modelTable } from "./model-table.js";
-import { readPricesOfModels, writePrices } from "./price-store.js";
+import { deletePrices, readPricesOfModels, writePrices } from "./price-store.js";
 import { providerEndpointTable } from "./provider-endpoint-table.js";
 import { providerKeyTable } from "./provider-key-table.js";
 import { providerTable } from "./provider-table.js";
@@ -61,8 +62,24 @@ export async function readExistingEntries(
     providerOfEndpoint: new Map(
       endpoints.entries.map(({ providerEndpointId, provider }) => [providerEndpointId, provider]),
     ),
-    budgets: new Map(state.budgets.map((budget) => [budget.budgetId, budget])),
+    budgets: new Map([
+      ...(await readRetiredBudgets(trx, document)),
+      ...state.budgets.map((budget) => [budget.budgetId, budget] as const),
+    ]),
   };
+}
+
+/** What the figures of deleted budgets mean, of which the document brings some back. */
+async function readRetiredBudgets(
+  trx: Knex.Transaction,
+  document: CatalogDocument,
+): Promise<(readonly [string, BudgetMeaning])[]> {
+  if (document.budgets.length === 0) return [];
+  const { rows } = await trx.raw<{ rows: (BudgetMeaning & { budget_id: string })[] }>(
+    "select budget_id, scope, subject, measure from retired_budgets where budget_id = any(?)",
+    [idsIn("budgets", document)],
+  );
+  return rows.map(({ budget_id, ...meaning }) => [budget_id, meaning] as const);
 }
 
 /** Writes every entry of a document, one statement a collection, in the contract's order. */
@@ -81,14 +98,29 @@ export async function writeDocument(
   await writeSettings(trx, document.settings);
 }
 
+/** Removes every entry of a document; settings stay. */
+export async function deleteDocument(
+  trx: Knex.Transaction,
+  document: CatalogDocument,
+): Promise<void> {
+  await deleteEntries(trx, userTable, idsIn("users", document));
+  await deleteEntries(trx, apiKeyTable, idsIn("apiKeys", document));
+  await deleteEntries(trx, providerTable, idsIn("providers", document));
+  await deleteEntries(trx, providerEndpointTable, idsIn("providerEndpoints", document));
+  await deleteEntries(trx, providerKeyTable, idsIn("providerKeys", document));
+  await deleteEntries(trx, modelTable, idsIn("models", document));
+  await deletePrices(trx, document.prices);
+  await deleteEntries(trx, budgetTable, idsIn("budgets", document));
+}
+
 async function readPricesFor(trx: Knex.Transaction, { prices }: CatalogDocument) {
   if (prices.length === 0) return [];
   const models = new Set(prices.map(({ model }) => model));
-  return (await readPricesOfModels(trx, [...models])).entries;
+  return (await readPricesOfModels(trx, [...models].filter(isStorable))).entries;
 }
 
 function idsIn<C extends DocumentCollection>(collection: C, document: CatalogDocument): string[] {
   const { idOf } = COLLECTION_FORMATS[collection];
   const entries: readonly CatalogDocument[C][number][] = document[collection];
-  return entries.map(idOf);
+  return entries.map(idOf).filter(isStorable);
 }

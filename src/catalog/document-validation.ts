@@ -3,11 +3,11 @@ import { DecimalError } from "../pricing/money.js";
 import { priceViolations } from "../pricing/price-validation.js";
 import { parseRateMultiplier } from "../pricing/rate-multiplier.js";
 import { isValidTimeZone } from "../quota/time-zone.js";
-import { budgetViolations } from "./budget-validation.js";
+import { type BudgetMeaning, budgetViolations } from "./budget-validation.js";
 import type { CatalogDocument, DocumentCollection, DocumentEntry } from "./document.js";
 import { COLLECTION_FORMATS } from "./entry-json.js";
 import { timeViolations } from "./time-validation.js";
-import type { ApiKey, Budget, PriceEntry, ProviderKey } from "./types.js";
+import type { ApiKey, PriceEntry, ProviderKey } from "./types.js";
 
 /** What exists already, as far as a document refers to it or changes it. */
 export interface ExistingEntries {
@@ -15,8 +15,8 @@ export interface ExistingEntries {
   readonly providers: ReadonlySet<string>;
   /** The provider of each endpoint, by endpoint id. */
   readonly providerOfEndpoint: ReadonlyMap<string, string>;
-  /** Budgets by id. */
-  readonly budgets: ReadonlyMap<string, Budget>;
+  /** Budgets by id, those among them that are deleted and whose figures stay. */
+  readonly budgets: ReadonlyMap<string, BudgetMeaning>;
 }
 
 /** The fields that identify an entry. */
@@ -126,7 +126,7 @@ function apiKeyViolations(key: ApiKey, index: number, known: KnownIds): FieldVio
       found.push(violation(`${path}.user_id`, undefined, "is required for an ordinary key"));
     }
   } else if (!known.userIds.has(key.userId)) {
-    const rule = "must be a user of the document or of the catalog";
+    const rule = "must be a user of the catalog or of the same request";
     found.push(violation(`${path}.user_id`, key.userId, rule));
   }
   return found;
@@ -134,7 +134,7 @@ function apiKeyViolations(key: ApiKey, index: number, known: KnownIds): FieldVio
 
 function unknownProvider(path: string, provider: string, known: KnownIds): FieldViolation[] {
   if (known.providers.has(provider)) return [];
-  const rule = "must be a provider of the document or of the catalog";
+  const rule = "must be a provider of the catalog or of the same request";
   return [violation(`${path}.provider`, provider, rule)];
 }
 
@@ -145,7 +145,7 @@ function providerKeyViolations(key: ProviderKey, index: number, known: KnownIds)
     const field = `${path}.provider_endpoint_id`;
     const provider = known.providerOfEndpoint.get(key.providerEndpointId);
     if (provider === undefined) {
-      const rule = "must be a provider endpoint of the document or of the catalog";
+      const rule = "must be a provider endpoint of the catalog or of the same request";
       found.push(violation(field, key.providerEndpointId, rule));
     } else if (provider !== key.provider) {
       const rule = "must be an endpoint of the key's own provider";

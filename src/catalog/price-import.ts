@@ -4,8 +4,10 @@ import { invalidFields, violation } from "../errors.js";
 import { type GenaiCollection, loadGenaiCollection } from "../pricing/genai-collection.js";
 import { importGenaiPrices, type SkippedImport } from "../pricing/genai-prices.js";
 import { SNAPSHOT_NAMES } from "../pricing/genai-snapshots.js";
+import type { ChangeOrigin } from "./audit.js";
 import type { CatalogRows } from "./catalog-rows.js";
-import { lockCatalog, readTable } from "./catalog-store.js";
+import { readTable } from "./catalog-store.js";
+import type { CatalogChanges } from "./changes.js";
 import { diffCollection } from "./diff.js";
 import { modelTable } from "./model-table.js";
 import { formatPriceId } from "./price-id.js";
@@ -15,8 +17,7 @@ import type { ModelPrice, PriceEntry, PriceSource } from "./types.js";
 /** Options of {@link createPriceImporter}. */
 export interface PriceImporterOptions {
   readonly database: Pick<Database, "knex" | "transaction">;
-  /** Brings this process's own memory up to date, see `CatalogFollower`. */
-  readonly refresh: (rows: CatalogRows) => Promise<void>;
+  readonly changes: CatalogChanges;
   readonly logger: Logger;
   /** Where the prices come from. Default: the bundled collection. */
   readonly loadCollection?: () => Promise<GenaiCollection>;
@@ -24,6 +25,8 @@ export interface PriceImporterOptions {
 
 /** What to import. */
 export interface PriceImportRequest {
+  /** Who imports. */
+  readonly origin: ChangeOrigin;
   /** Only these providers, by their ids in the collection. None: all. */
   readonly providerIds?: readonly string[];
   /** Write nothing. */
@@ -53,17 +56,17 @@ export interface PriceImporter {
    *
    * @throws DomainError INVALID_FIELD for a provider that the collection does not have
    */
-  importPrices(request?: PriceImportRequest): Promise<PriceImportResult>;
+  importPrices(request: PriceImportRequest): Promise<PriceImportResult>;
 }
 
 const SOURCE: PriceSource = "genai-prices";
 
 /** Makes an importer. */
 export function createPriceImporter(options: PriceImporterOptions): PriceImporter {
-  const { database, refresh, logger, loadCollection = loadGenaiCollection } = options;
+  const { database, changes, logger, loadCollection = loadGenaiCollection } = options;
 
-  async function importPrices(request: PriceImportRequest = {}): Promise<PriceImportResult> {
-    const { providerIds = [], dryRun = false } = request;
+  async function importPrices(request: PriceImportRequest): Promise<PriceImportResult> {
+    const { origin, providerIds = [], dryRun = false } = request;
     const collection = await loadCollection();
     refuseUnknown(collection, providerIds);
     const models = await readTable(database.knex, modelTable);
@@ -74,9 +77,9 @@ export function createPriceImporter(options: PriceImporterOptions): PriceImporte
     const offered = prices.map(({ model, provider = "", effectiveFromMs = null, price }) => {
       return { model, provider, effectiveTimeMs: effectiveFromMs, price, source: SOURCE };
     });
-    const work = (trx: Transaction) => writeOffered(trx, offered, dryRun);
-    const { changedModels, ...counts } = await database.transaction(work);
-    if (changedModels.size > 0) await refresh(new Map([["model_prices", changedModels]]));
+    const counts = dryRun
+      ? (await database.transaction((trx) => compareOffered(trx, offered))).counts
+      : await changes.make(origin, (trx) => writeOffered(trx, offered));
     const collectionVersion = collection.version;
     logger.info({ ...counts, dryRun, collectionVersion }, "prices imported");
     return { ...counts, skipped, collectionVersion };
@@ -95,20 +98,26 @@ function refuseUnknown({ providers }: GenaiCollection, providerIds: readonly str
   if (violations.length > 0) throw invalidFields(violations);
 }
 
-async function writeOffered(trx: Transaction, offered: readonly PriceEntry[], dryRun: boolean) {
-  if (!dryRun) await lockCatalog(trx);
+async function writeOffered(trx: Transaction, offered: readonly PriceEntry[]) {
+  const { counts, changes, changed } = await compareOffered(trx, offered);
+  await writePrices(trx, changed);
+  const models = new Set(changed.map(({ model }) => model));
+  const rows: CatalogRows = new Map(models.size > 0 ? [["model_prices", models]] : []);
+  return { result: counts, rows, changes };
+}
+
+async function compareOffered(trx: Transaction, offered: readonly PriceEntry[]) {
   const { entries: current } = await readPrices(trx);
   const wanted = withoutOperators(offered, current);
   const { changes, changed, unchangedCount } = diffCollection("prices", wanted, current);
-  if (!dryRun) await writePrices(trx, changed);
   const createdCount = changes.filter(({ kind }) => kind === "CREATED").length;
-  return {
+  const counts = {
     createdCount,
     updatedCount: changes.length - createdCount,
     unchangedCount,
     keptCount: offered.length - wanted.length,
-    changedModels: new Set(dryRun ? [] : changed.map(({ model }) => model)),
   };
+  return { counts, changes, changed };
 }
 
 /** The prices for what no operator has priced. */

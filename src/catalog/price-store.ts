@@ -1,18 +1,10 @@
 import type { Knex } from "knex";
-import { formatPriceJson, parsePriceJson } from "../pricing/price-json.js";
+import { formatPriceJson } from "../pricing/price-json.js";
 import { readRows, type TableRows } from "./catalog-table.js";
 import { fromPriceKeyColumns, toEffectiveTimeColumn } from "./column-values.js";
-import { formatPriceId } from "./price-id.js";
-import type { ModelPrice, PriceEntry, PriceSource } from "./types.js";
-
-interface PriceRow {
-  readonly model: string;
-  readonly provider: string;
-  readonly effective_time: Date;
-  readonly price: unknown;
-  readonly source: PriceSource;
-  readonly version: bigint;
-}
+import { formatPriceId, type PriceKey } from "./price-id.js";
+import { fromPriceRow, PRICE_COLUMNS, type PriceRow } from "./price-row.js";
+import type { ModelPrice, PriceEntry } from "./types.js";
 
 /** Reads every price; entries are sorted by model, provider and time. */
 export function readPrices(knex: Knex): Promise<TableRows<ModelPrice>> {
@@ -55,25 +47,37 @@ export async function writePrices(
   );
 }
 
+/** Removes prices; what they were stays in price_versions. */
+export async function deletePrices(
+  trx: Knex.Transaction,
+  prices: readonly PriceKey[],
+): Promise<void> {
+  if (prices.length === 0) return;
+  const keys = prices.map(({ model, provider, effectiveTimeMs }) => {
+    return { model, provider, effective_time: toEffectiveTimeColumn(effectiveTimeMs) };
+  });
+  await trx.raw(
+    `delete from model_prices where (model, provider, effective_time) in (
+       select * from json_to_recordset(?::json) as w (
+         model text, provider text, effective_time timestamptz))`,
+    [JSON.stringify(keys)],
+  );
+}
+
 async function select(
   knex: Knex,
   where: string,
   bindings: string[][],
 ): Promise<TableRows<ModelPrice>> {
   const { rows } = await knex.raw<{ rows: PriceRow[] }>(
-    `select model, provider, effective_time, price, source, version from model_prices ${where}
+    `select ${PRICE_COLUMNS.join(", ")} from model_prices ${where}
      order by model, provider, effective_time`,
     bindings,
   );
-  return readRows(rows, fromRow, (row) => ({
+  return readRows(rows, fromPriceRow, (row) => ({
     table: "model_prices",
     id: formatPriceId(fromPriceKeyColumns(row)),
   }));
-}
-
-function fromRow(row: PriceRow): ModelPrice {
-  const price = parsePriceJson(row.price);
-  return { ...fromPriceKeyColumns(row), price, source: row.source, version: row.version };
 }
 
 function toRow(price: PriceEntry) {

@@ -8,17 +8,24 @@ export interface StoredSettings {
   readonly values: SettingsValues;
   /** Secret that signs reservation ids. */
   readonly reservationKey: string;
+  /** When one last changed, microseconds since 1970. */
+  readonly updateTimeUs: bigint;
   readonly unreadable: readonly UnreadableRow[];
 }
 
 interface SettingRow {
   readonly key: string;
   readonly value: unknown;
+  /** When any of them last changed. */
+  readonly update_time_us: bigint;
 }
 
 /** Reads all settings; one that cannot be read counts as not given. */
 export async function readSettings(knex: Knex): Promise<StoredSettings> {
-  const { rows } = await knex.raw<{ rows: SettingRow[] }>("select key, value from settings");
+  const { rows } = await knex.raw<{ rows: SettingRow[] }>(
+    `select key, value, (extract(epoch from max(update_time) over ()) * 1000000)::bigint as update_time_us
+     from settings`,
+  );
   const { entries, unreadable } = readRows(
     rows,
     ({ key, value }) => fromSettingJson(key, value),
@@ -26,7 +33,12 @@ export async function readSettings(knex: Knex): Promise<StoredSettings> {
   );
   const values: SettingsValues = Object.assign({}, ...entries);
   const reservationKey = rows.find(({ key }) => key === "reservation_key")?.value;
-  return { values, reservationKey: String(reservationKey ?? ""), unreadable };
+  return {
+    values,
+    reservationKey: String(reservationKey ?? ""),
+    updateTimeUs: rows[0]?.update_time_us ?? 0n,
+    unreadable,
+  };
 }
 
 /** Writes the settings that are given and leaves the others as they are. */
@@ -41,4 +53,12 @@ export async function writeSettings(knex: Knex, values: SettingsValues): Promise
        where t.value is distinct from excluded.value`,
     [JSON.stringify(rows)],
   );
+}
+
+/** Forgets settings, so that they have their defaults again. The key of reservations is none. */
+export async function clearSettings(knex: Knex, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  await knex.raw("delete from settings where key = any(?) and key <> 'reservation_key'", [
+    [...names],
+  ]);
 }

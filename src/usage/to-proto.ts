@@ -6,10 +6,8 @@ import {
   BudgetOverageSchema,
   CacheCreationSchema,
   CostBreakdownSchema,
-  PriceSchema,
   BillingNote as ProtoBillingNote,
   type CostBreakdown as ProtoCostBreakdown,
-  type Price as ProtoPrice,
   TokenConvention as ProtoTokenConvention,
   UnknownSubject as ProtoUnknownSubject,
   type UsagePayload as ProtoUsagePayload,
@@ -26,7 +24,8 @@ import {
   StreamRecordUsageResponseSchema,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
-import { formatPriceVersion, type Price, type PriceVersion } from "../pricing/price.js";
+import { formatPriceVersion, type PriceVersion } from "../pricing/price.js";
+import { toProtoPrice } from "../pricing/price-to-proto.js";
 import type { Acknowledgement } from "./acknowledge.js";
 import type { RecordResult } from "./record-request.js";
 import { isFinished, type JsonValue, type UsagePayload, type UsageRecord } from "./usage-record.js";
@@ -178,24 +177,6 @@ function toProtoCost(cost: CostBreakdown): ProtoCostBreakdown {
   message.cacheNanoUsd = cost.cacheNanoUsd;
   message.requestNanoUsd = cost.requestNanoUsd;
   message.totalNanoUsd = cost.totalNanoUsd;
-  return message;
-}
-
-/** Messages by the price that they show: many records show the same one. */
-const priceMessages = new WeakMap<Price, ProtoPrice>();
-
-function toProtoPrice(price: Price): ProtoPrice {
-  const known = priceMessages.get(price);
-  if (known) return known;
-  const message = create(PriceSchema, {
-    tiers: price.tiers.map(({ upToTokens, ...tier }) => ({
-      ...tier,
-      ...(upToTokens !== undefined && { upToTokens: BigInt(upToTokens) }),
-      cacheTtlPricing: [...tier.cacheTtlPricing],
-    })),
-    ...(price.requestNanoUsd !== undefined && { requestNanoUsd: price.requestNanoUsd }),
-  });
-  priceMessages.set(price, message);
   return message;
 }
 

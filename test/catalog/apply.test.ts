@@ -1,7 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { type CatalogApplier, createCatalogApplier } from "../../src/catalog/apply.js";
+import { createCatalogApplier } from "../../src/catalog/apply.js";
 import type { CatalogRows } from "../../src/catalog/catalog-rows.js";
+import { createCatalogChanges } from "../../src/catalog/changes.js";
+import type { CatalogDiff } from "../../src/catalog/diff.js";
 import type { CatalogDocument } from "../../src/catalog/document.js";
 import { readDocumentState } from "../../src/catalog/document-store.js";
 import { DomainError } from "../../src/errors.js";
@@ -16,12 +18,17 @@ import {
   provider,
   providerEndpoint,
   providerKey,
+  TEST_ORIGIN,
   user,
 } from "./entries.js";
 
+interface Applier {
+  apply(document: CatalogDocument, options?: { readonly dryRun?: boolean }): Promise<CatalogDiff>;
+}
+
 describe("CatalogApplier", () => {
   let test: TestDatabase;
-  let applier: CatalogApplier;
+  let applier: Applier;
   let refreshed: CatalogRows[];
 
   before(async () => {
@@ -31,14 +38,20 @@ describe("CatalogApplier", () => {
 
   beforeEach(() => {
     refreshed = [];
-    applier = createCatalogApplier({
-      database: test.database,
-      refresh: async (rows) => {
-        refreshed.push(rows);
-      },
-      logger: silentLogger,
+    applier = makeApplier(async (rows) => {
+      refreshed.push(rows);
     });
   });
+
+  /** Changes made by nobody in particular. */
+  function makeApplier(refresh: (rows: CatalogRows) => Promise<void>): Applier {
+    const { database } = test;
+    const changes = createCatalogChanges({ database, refresh });
+    const made = createCatalogApplier({ database, changes, logger: silentLogger });
+    return {
+      apply: (document, options = {}) => made.apply(document, { origin: TEST_ORIGIN, ...options }),
+    };
+  }
 
   const stateOf = (document: CatalogDocument) =>
     test.database.transaction((trx) => readDocumentState(trx, document, { locking: false }));
@@ -163,13 +176,9 @@ describe("CatalogApplier", () => {
 
   it("refreshes exactly the rows that changed, after they are committed", async () => {
     let seen = 0;
-    const watching = createCatalogApplier({
-      database: test.database,
-      refresh: async (rows) => {
-        refreshed.push(rows);
-        seen = await count("from users where user_id in ('fresh-1', 'fresh-2')");
-      },
-      logger: silentLogger,
+    const watching = makeApplier(async (rows) => {
+      refreshed.push(rows);
+      seen = await count("from users where user_id in ('fresh-1', 'fresh-2')");
     });
     await watching.apply(catalogDocument({ users: [user("fresh-1")] }));
     await watching.apply(
@@ -199,7 +208,7 @@ describe("CatalogApplier", () => {
     expect(error.violations).to.deep.equal([
       {
         field: "document.api_keys[0].user_id",
-        description: 'must be a user of the document or of the catalog (was "nobody")',
+        description: 'must be a user of the catalog or of the same request (was "nobody")',
       },
     ]);
     expect(await count("from users where user_id = 'half'")).to.equal(0);

@@ -1,8 +1,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { diffCatalog } from "../../src/catalog/diff.js";
+import { diffCatalog, type EntryChange } from "../../src/catalog/diff.js";
 import { documents } from "./arbitraries.js";
-import { budget, catalogDocument, flatPrice, price, user } from "./entries.js";
+import { budget, catalogDocument, flatPrice, model, price, user } from "./entries.js";
+
+/** What a change says beside the whole entry. */
+function withoutStates({ before: _, after: __, ...change }: EntryChange) {
+  return change;
+}
 
 describe("diffCatalog", () => {
   it("shows a new entry with all that is set of it", () => {
@@ -13,7 +18,7 @@ describe("diffCatalog", () => {
       allowedModels: new Set(["b", "a"]),
     });
     const diff = diffCatalog(catalogDocument({ users: [wanted] }), catalogDocument());
-    expect(diff.changes).to.deep.equal([
+    expect(diff.changes.map(withoutStates)).to.deep.equal([
       {
         kind: "CREATED",
         collection: "users",
@@ -42,7 +47,7 @@ describe("diffCatalog", () => {
       catalogDocument({ budgets: [wanted] }),
       catalogDocument({ budgets: [current] }),
     );
-    expect(diff.changes).to.deep.equal([
+    expect(diff.changes.map(withoutStates)).to.deep.equal([
       {
         kind: "UPDATED",
         collection: "budgets",
@@ -93,12 +98,21 @@ describe("diffCatalog", () => {
     ]);
   });
 
+  it("keeps the whole entry before and after, nothing where it was not there", () => {
+    const wanted = catalogDocument({ models: [model("new"), model("old", { active: false })] });
+    const { changes } = diffCatalog(wanted, catalogDocument({ models: [model("old")] }));
+    expect(changes.map(({ before, after }) => ({ before, after }))).to.deep.equal([
+      { before: null, after: { display_name: "", active: true } },
+      { before: { display_name: "", active: true }, after: { display_name: "", active: false } },
+    ]);
+  });
+
   it("leaves settings alone that are not given", () => {
     const state = catalogDocument({
       settings: { requestLogLevel: "FULL", maxRequestBodySize: 10 },
     });
     const diff = diffCatalog(catalogDocument({ settings: { maxRequestBodySize: 20 } }), state);
-    expect(diff.changes).to.deep.equal([
+    expect(diff.changes.map(withoutStates)).to.deep.equal([
       {
         kind: "UPDATED",
         collection: "settings",

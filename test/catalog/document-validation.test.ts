@@ -50,8 +50,8 @@ const tiers = (...borders: (number | undefined)[]) => ({
 
 const TAG_RULE =
   'must be "key=value" for TAG, a key of 1 to 63 characters and a value of up to 200';
-const NO_USER = "must be a user of the document or of the catalog";
-const NO_PROVIDER = "must be a provider of the document or of the catalog";
+const NO_USER = "must be a user of the catalog or of the same request";
+const NO_PROVIDER = "must be a provider of the catalog or of the same request";
 const BAD_MULTIPLIER = "must be a decimal from 0 to 1000 with at most 9 places";
 const OUT_OF_TIME = "must be in the years 1 to 9999";
 
@@ -137,7 +137,7 @@ const BROKEN: readonly [string, Partial<CatalogDocument>, string | string[]][] =
       providers: [provider("p")],
       providerKeys: [providerKey("k", { provider: "p", providerEndpointId: "e" })],
     },
-    'document.provider_keys[0].provider_endpoint_id: must be a provider endpoint of the document or of the catalog (was "e")',
+    'document.provider_keys[0].provider_endpoint_id: must be a provider endpoint of the catalog or of the same request (was "e")',
   ],
   [
     "a provider key with another provider's endpoint",

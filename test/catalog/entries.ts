@@ -1,3 +1,4 @@
+import type { ChangeOrigin } from "../../src/catalog/audit.js";
 import type { CatalogDocument } from "../../src/catalog/document.js";
 import type {
   ApiKey,
@@ -10,6 +11,9 @@ import type {
   User,
 } from "../../src/catalog/types.js";
 import type { Price } from "../../src/pricing/price.js";
+
+/** Who changes what tests change without a call. */
+export const TEST_ORIGIN: ChangeOrigin = { actor: "test", method: "Test", requestId: "test" };
 
 /** Entries with every default, but for what is given. */
 

@@ -1,15 +1,17 @@
 import { expect } from "chai";
 import { createCatalogApplier } from "../../src/catalog/apply.js";
 import type { CatalogRows } from "../../src/catalog/catalog-rows.js";
+import { createCatalogChanges } from "../../src/catalog/changes.js";
 import {
   createPriceImporter,
-  type PriceImporter,
+  type PriceImporterOptions,
+  type PriceImportRequest,
   type PriceImportResult,
 } from "../../src/catalog/price-import.js";
 import { DomainError } from "../../src/errors.js";
 import type { GenaiCollection } from "../../src/pricing/genai-collection.js";
 import { createTestDatabase, silentLogger, type TestDatabase } from "../support/postgres.js";
-import { catalogDocument, flatPrice, model, price } from "./entries.js";
+import { catalogDocument, flatPrice, model, price, TEST_ORIGIN } from "./entries.js";
 
 type GenaiProvider = GenaiCollection["providers"][number];
 
@@ -32,10 +34,15 @@ function collectionProvider(
   };
 }
 
+/** An importer for whom it does not matter who imports. */
+interface Importer {
+  importPrices(request?: Omit<PriceImportRequest, "origin">): Promise<PriceImportResult>;
+}
+
 describe("PriceImporter", () => {
   let test: TestDatabase;
   let providers: GenaiProvider[];
-  let importer: PriceImporter;
+  let importer: Importer;
   let refreshed: CatalogRows[];
 
   beforeEach(async () => {
@@ -45,23 +52,28 @@ describe("PriceImporter", () => {
       collectionProvider("acme", { "acme-1": 1, "acme-2": 2 }, "acme-"),
       collectionProvider("cloud", { "acme-1": 1.5 }),
     ];
-    importer = createPriceImporter({
-      database: test.database,
-      refresh,
-      logger: silentLogger,
-      loadCollection: async () => ({ version: "7.0.0", providers }),
-    });
+    importer = makeImporter({ loadCollection: async () => ({ version: "7.0.0", providers }) });
   });
   afterEach(() => test.drop());
 
-  async function refresh(rows: CatalogRows): Promise<void> {
-    refreshed.push(rows);
+  /** What importers and appliers are made of. */
+  function parts() {
+    const { database } = test;
+    const refresh = async (rows: CatalogRows) => {
+      refreshed.push(rows);
+    };
+    return { database, changes: createCatalogChanges({ database, refresh }), logger: silentLogger };
+  }
+
+  function makeImporter(options: Pick<PriceImporterOptions, "loadCollection"> = {}): Importer {
+    const made = createPriceImporter({ ...parts(), ...options });
+    return {
+      importPrices: (request = {}) => made.importPrices({ origin: TEST_ORIGIN, ...request }),
+    };
   }
 
   const apply = (document: Parameters<typeof catalogDocument>[0]) =>
-    createCatalogApplier({ database: test.database, refresh, logger: silentLogger }).apply(
-      catalogDocument(document),
-    );
+    createCatalogApplier(parts()).apply(catalogDocument(document), { origin: TEST_ORIGIN });
 
   /** Every price as "model@provider source dollars". */
   async function storedPrices(): Promise<string[]> {
@@ -188,7 +200,7 @@ describe("PriceImporter", () => {
   });
 
   it("imports the whole bundled collection, and tells what it cannot hold", async () => {
-    const bundled = createPriceImporter({ database: test.database, refresh, logger: silentLogger });
+    const bundled = makeImporter();
     const first = await bundled.importPrices();
     expect(first.createdCount).to.be.above(2_500);
     expect(first.skipped.map(({ reason }) => reason)).to.include("UNSUPPORTED_UNIT");

@@ -147,7 +147,7 @@ budgets:
 `);
       const error = await failure("apply", path);
       expect((error as Error).message.split("\n").slice(1)).to.deep.equal([
-        'line 3: api_keys[0].user_id: must be a user of the document or of the catalog (was "nobody")',
+        'line 3: api_keys[0].user_id: must be a user of the catalog or of the same request (was "nobody")',
         'line 7: budgets[0].subject: must be "key=value" for TAG, a key of 1 to 63 characters and a value of up to 200 (was "team")',
         "line 10: budgets[1].window.days: is required for EVERY_N_DAYS (was unset)",
         "line 10: budgets[1].window.anchor_time: is required for EVERY_N_DAYS (was unset)",

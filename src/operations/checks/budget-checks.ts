@@ -1,6 +1,9 @@
 import { IS_FINISHED, type LedgerCheck } from "./ledger-check.js";
 
-/** What a period has spent is what the finished records charged to it, purged ones included. */
+/**
+ * What a period has spent is what the finished records charged to it, purged ones included, less what
+ * resets forgave.
+ */
 export const budgetSpent: LedgerCheck = {
   name: "budget_spent",
   sql: `
@@ -14,7 +17,9 @@ export const budgetSpent: LedgerCheck = {
         where r.${IS_FINISHED}
         union all
         select budget_id, period_start, spent from tally_purged.budget_periods
-      ) charges
+        union all
+        select budget_id, period_start, amount from budget_adjustments where kind = 'RESET'
+      ) moved
       group by budget_id, period_start
     )
     select budget_id || ' from ' || period_start as subject, 'spent' as figure,
