@@ -42,8 +42,10 @@ import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
+import { createActiveRequests } from "./usage/active-requests.js";
 import { createActiveStore } from "./usage/active-store.js";
 import { createExpirer } from "./usage/expirer.js";
+import { createListStore } from "./usage/list-store.js";
 import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
 import { selectPayload } from "./usage/privacy.js";
@@ -244,6 +246,9 @@ async function startUsage(
   const service = createUsageService({
     recorder,
     store,
+    listStore: createListStore(storage.database),
+    activeRequests: createActiveRequests({ activeStore, store, expirer }),
+    providerKey: (id) => directory.providerKey(id),
     nowUs,
     makeRequestId: () => uuidV7(),
     decodeReservation: (id, field) => decodeReservation(codec, id, field),

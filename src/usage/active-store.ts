@@ -1,6 +1,8 @@
 import type { Database } from "../database/database.js";
 import { withRetry } from "../database/retry.js";
+import { fromRecordRow, RECORD_COLUMNS, type RecordRow } from "./record-row.js";
 import { formatMicroseconds } from "./time.js";
+import type { UsageRecord } from "./usage-record.js";
 
 /** An unfinished record, as far as it is needed to find the stale ones. */
 export interface ActiveRow {
@@ -18,6 +20,8 @@ export interface ActiveStore {
    * @param after - the last row of the page before
    */
   readIdle(beforeUs: number, limit: number, after?: ActiveRow): Promise<ActiveRow[]>;
+  /** Unfinished records, newest first. `userId` "": everybody's. */
+  readActive(userId: string, limit: number): Promise<UsageRecord[]>;
   /**
    * Works while no other replica does; not at all when another one is at it.
    *
@@ -43,6 +47,12 @@ export function createActiveStore(database: Database): ActiveStore {
         providerEndpointId: row.provider_endpoint_id,
         updateTimeUs: Number(row.updated_us),
       }));
+    },
+    async readActive(userId, limit) {
+      const bindings = userId === "" ? [limit] : [userId, limit];
+      const sql = userId === "" ? READ_ACTIVE : READ_ACTIVE_OF_USER;
+      const { rows } = await withRetry(() => knex.raw(sql, bindings));
+      return (rows as RecordRow[]).map(fromRecordRow);
     },
     alone: (work) =>
       database.transaction(
@@ -71,6 +81,14 @@ const READ_IDLE = `
   where status in ('PENDING', 'STREAMING') and updated_time < ?
     and (updated_time, request_id) > (?, ?)
   order by updated_time, request_id limit ?`;
+
+const readActive = (condition: string) => `
+  select ${RECORD_COLUMNS} from usage_records r
+  where status in ('PENDING', 'STREAMING') ${condition}
+  order by created_time desc, request_id desc limit ?`;
+
+const READ_ACTIVE = readActive("");
+const READ_ACTIVE_OF_USER = readActive("and user_id = ?");
 
 /** Ends with the transaction, and so with a replica that is killed. */
 const TRY_LOCK = "select pg_try_advisory_xact_lock(hashtext('tally stale requests')) as locked";

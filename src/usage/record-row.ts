@@ -78,6 +78,15 @@ export interface RecordRow {
   readonly metadata: JsonObject | null;
 }
 
+/**
+ * What is selected of a table or subquery `r` to make a {@link RecordRow}. Times leave as
+ * microseconds: a Date would cut them to milliseconds.
+ */
+export const RECORD_COLUMNS = `r.*,
+    (extract(epoch from r.created_time) * 1000000)::bigint::text as created_us,
+    (extract(epoch from r.updated_time) * 1000000)::bigint::text as updated_us,
+    (extract(epoch from r.finished_time) * 1000000)::bigint::text as finished_us`;
+
 /** Reads a row. */
 export function fromRecordRow(row: RecordRow): UsageRecord {
   return {

@@ -8,6 +8,7 @@ import {
   type StreamRecordUsageRequestSchema,
   UsageRecorder,
 } from "../../gen/tally/v1/usage_recorder_pb.js";
+import type { ProviderKey } from "../catalog/types.js";
 import { type FieldViolation, invalidFields } from "../errors.js";
 import type { PriceVersion } from "../pricing/price.js";
 import type { Reservation } from "../quota/reservation.js";
@@ -19,6 +20,8 @@ import {
   type StreamedRequest,
 } from "../server/handler.js";
 import { acknowledge, type StreamItem } from "./acknowledge.js";
+import type { ActiveRequests } from "./active-requests.js";
+import { toProtoActiveStatus } from "./active-to-proto.js";
 import { recordNotFound } from "./conflict.js";
 import {
   conflictPolicyOf,
@@ -26,6 +29,9 @@ import {
   fromProtoUsageInput,
   type SubmissionDefaults,
 } from "./from-proto.js";
+import { fromProtoListRequest, fromProtoStatusesRequest, pageSizeOf } from "./list-from-proto.js";
+import type { ListStore } from "./list-store.js";
+import { listUsage } from "./list-usage.js";
 import type { RecordRequest, RecordResult } from "./record-request.js";
 import type { Recorder } from "./recorder.js";
 import { usageViolations } from "./rules.js";
@@ -46,6 +52,9 @@ import type { UsageStore } from "./usage-store.js";
 export interface UsageServiceParts extends SubmissionDefaults {
   readonly recorder: Recorder;
   readonly store: Pick<UsageStore, "read" | "readPayload">;
+  readonly listStore: ListStore;
+  readonly activeRequests: ActiveRequests;
+  readonly providerKey: (providerKeyId: string) => ProviderKey | undefined;
   /**
    * @param field - where the id stands in the request, for the error
    * @throws DomainError RESERVATION_INVALID
@@ -211,6 +220,20 @@ export function createUsageService(
         view === UsageView.FULL ? await parts.store.readPayload(requestId) : undefined;
       if (payload) record.payload = toProtoPayload(payload);
       return { record };
+    },
+    async listUsage(request) {
+      const query = fromProtoListRequest(request);
+      const { records, nextPageToken } = await listUsage(parts.listStore, query, parts.nowUs());
+      return { records: await Promise.all(records.map(toProto)), nextPageToken };
+    },
+    async listActiveRequests(request) {
+      const records = await parts.activeRequests.list(request.userId, pageSizeOf(request));
+      return { records: await Promise.all(records.map(toProto)) };
+    },
+    async getActiveRequestStatuses(request) {
+      const records = await parts.activeRequests.statuses(fromProtoStatusesRequest(request));
+      const details = request.includeProviderDetails ? parts.providerKey : undefined;
+      return { statuses: records.map((record) => toProtoActiveStatus(record, details)) };
     },
   };
   return implement(UsageRecorder, handlers, {

@@ -185,7 +185,7 @@ function toValue(json: JsonValue) {
 }
 
 /** A moment, microseconds since 1970. */
-function toTimestamp(timeUs: number): Timestamp {
+export function toTimestamp(timeUs: number): Timestamp {
   const seconds = Math.floor(timeUs / 1_000_000);
   const message = create(TimestampSchema);
   message.seconds = BigInt(seconds);

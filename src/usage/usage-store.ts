@@ -1,6 +1,12 @@
 import type { Database } from "../database/database.js";
 import { withRetry } from "../database/retry.js";
-import { fromRecordRow, type RecordRow, toChargeRow, toRecordJson } from "./record-row.js";
+import {
+  fromRecordRow,
+  RECORD_COLUMNS,
+  type RecordRow,
+  toChargeRow,
+  toRecordJson,
+} from "./record-row.js";
 import { formatMicroseconds } from "./time.js";
 import type { UsagePayload, UsageRecord } from "./usage-record.js";
 
@@ -122,12 +128,8 @@ export function createUsageStore(database: Database): UsageStore {
   };
 }
 
-/** Times leave as microseconds: a Date would cut them to milliseconds. */
 const READ_RECORDS = `
-  select r.*,
-    (extract(epoch from r.created_time) * 1000000)::bigint::text as created_us,
-    (extract(epoch from r.updated_time) * 1000000)::bigint::text as updated_us,
-    (extract(epoch from r.finished_time) * 1000000)::bigint::text as finished_us
+  select ${RECORD_COLUMNS}
   from usage_keys k
   join usage_records r on r.created_time = k.created_time and r.request_id = k.request_id
   where k.request_id = any(?)`;
