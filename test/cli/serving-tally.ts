@@ -6,6 +6,7 @@ export interface ServingTally {
   readonly address: string;
   /** What it has logged so far. */
   stderr(): string;
+  readonly pid: number;
   /** Ends it without any warning, as a lost machine would. */
   kill(): Promise<Ended>;
   /** Asks it to stop. */
@@ -35,6 +36,7 @@ export async function serveTally(
   };
   return {
     address: grpcAddress,
+    pid: running.process.pid as number,
     stderr: running.stderr,
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
