@@ -172,7 +172,7 @@ const rooms = [
   never(
     "operations-checks-independently",
     "The books are checked from the tables alone: code that wrote them would repeat its mistakes.",
-    { path: "^src/operations/", pathNot: "/service\\.ts$" },
+    { path: "^src/operations/", pathNot: CONVERTERS },
     {
       path: "^src/",
       pathNot: "^src/(operations|database|server)/|^src/(ascii|errors)\\.ts$",
@@ -181,7 +181,7 @@ const rooms = [
   never(
     "operations-starts-what-usage-does",
     "Purging and repricing are the work of the room that owns the records; operations starts it.",
-    { path: "^src/operations/service\\.ts$" },
+    { path: "^src/operations/(service|(from|to)-proto)\\.ts$" },
     {
       path: "^src/",
       pathNot:

@@ -182,6 +182,20 @@ create table purges (
   partitions bigint not null default 0
 );
 
+create table reprices (
+  request_id text collate "C" not null,
+  parameters jsonb not null,
+  requested_by text not null,
+  create_time timestamp with time zone not null default clock_timestamp(),
+  end_time timestamp with time zone,
+  position_time timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  position_id text collate "C" not null default ''::text,
+  records bigint not null default 0,
+  changed_records bigint not null default 0,
+  unpriced_records bigint not null default 0,
+  models jsonb not null default '{}'::jsonb
+);
+
 create table reservation_outcomes (
   reservation_id uuid not null,
   outcome text not null,
@@ -1155,6 +1169,34 @@ AS $function$
         'existing', array(select unnest(wanted) except select unnest(stored)));
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.reprice_step(wanted_id text, from_time timestamp with time zone, from_id text, progress json, batch json, expectations json, charges json, lane smallint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      answer json;
+    begin
+      update reprices r set position_time = p.position_time, position_id = p.position_id,
+        records = p.records, changed_records = p.changed_records,
+        unpriced_records = p.unpriced_records, models = p.models
+      from json_populate_record(null::reprices, progress) p
+      where r.request_id = wanted_id and r.position_time = from_time and r.position_id = from_id
+        and r.end_time is null;
+      if not found then
+        raise exception 'repricing % goes on elsewhere', wanted_id;
+      end if;
+      if batch is not null then
+        answer := replace_usage(batch, expectations, charges, null, null, lane);
+        if json_array_length(answer -> 'existing') > 0 then
+          raise exception using errcode = 'TA001', message = 'a record has changed meanwhile';
+        end if;
+      end if;
+      return true;
+    exception
+      when sqlstate 'TA001' then
+        return false;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.reset_budget_period(wanted_budget_id text, wanted_period_start timestamp with time zone, wanted_request_id text, wanted_actor text)
  RETURNS TABLE(forgiven bigint, held bigint)
  LANGUAGE plpgsql
@@ -1329,6 +1371,7 @@ alter table providers add constraint providers_billing_type_check CHECK ((billin
 alter table providers add constraint providers_failed_request_billing_check CHECK ((failed_request_billing = ANY (ARRAY['USAGE'::text, 'NONE'::text, 'PROMPT_ONLY'::text])));
 alter table purges add constraint purges_pkey PRIMARY KEY (purge_id);
 alter table purges add constraint purges_trigger_check CHECK ((trigger = ANY (ARRAY['SCHEDULE'::text, 'CALL'::text])));
+alter table reprices add constraint reprices_pkey PRIMARY KEY (request_id);
 alter table reservation_outcomes add constraint reservation_outcomes_pkey PRIMARY KEY (reservation_id);
 alter table reservation_outcomes add constraint reservation_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['SETTLED'::text, 'RELEASED'::text])));
 alter table retired_budgets add constraint retired_budgets_pkey PRIMARY KEY (budget_id);

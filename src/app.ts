@@ -50,6 +50,8 @@ import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
 import { selectPayload } from "./usage/privacy.js";
 import { createRecorder } from "./usage/recorder.js";
+import { createRepriceStore } from "./usage/reprice/reprice-store.js";
+import { createRepricer } from "./usage/reprice/repricer.js";
 import { createUsagePurger, retentionLimitsOf } from "./usage/retention/retention.js";
 import { createRetentionSchedule } from "./usage/retention/retention-schedule.js";
 import { createRetentionStore } from "./usage/retention/retention-store.js";
@@ -265,8 +267,8 @@ async function startUsage(
 }
 
 function startOperations(
-  { storage, replicaId, logger }: AppContext,
-  { directory }: Catalog,
+  { storage, replicaId, logger, nowUs }: AppContext,
+  { directory, priceBook }: Catalog,
   staleRequests: StaleRequests,
   stops: Stop[],
 ): ServiceImplementation {
@@ -278,6 +280,12 @@ function startOperations(
   return createOperationsService({
     purger,
     retentionLimits,
+    repricer: createRepricer({
+      store: createRepriceStore(storage.database),
+      directory,
+      pricing: priceBook,
+      nowUs,
+    }),
     nowMs: () => performance.now(),
     verifier: createLedgerVerifier(createVerifyStore(storage.database)),
     store: createServerInfoStore(storage.database),

@@ -1,10 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Operations, type PurgeUsageResponseSchema } from "../../gen/tally/v1/operations_pb.js";
-import { implement, type ServiceImplementation } from "../server/handler.js";
-import type { PurgeProgress, RetentionLimits, UsagePurger } from "../usage/retention/retention.js";
+import { Operations } from "../../gen/tally/v1/operations_pb.js";
+import { implement, type ServiceHandlers, type ServiceImplementation } from "../server/handler.js";
+import type { Repricer } from "../usage/reprice/repricer.js";
+import type { RetentionLimits, UsagePurger } from "../usage/retention/retention.js";
+import { fromProtoReprice, repriceViolations } from "./from-proto.js";
 import { everySoOften } from "./progress.js";
 import type { ServerInfoStore } from "./server-info-store.js";
+import { toProtoPurge, toProtoReprice } from "./to-proto.js";
 import type { LedgerVerifier } from "./verify.js";
 
 /** What a server knows about itself without asking. */
@@ -37,6 +39,7 @@ export interface OperationsServiceParts {
   readonly purger: UsagePurger;
   /** How long things are kept by the settings of now. */
   readonly retentionLimits: () => RetentionLimits;
+  readonly repricer: Repricer;
   /** Milliseconds of a clock that never jumps. */
   readonly nowMs: () => number;
   readonly staleRequests: StaleRequests;
@@ -57,11 +60,12 @@ export function createOperationsService({
   info,
   purger,
   retentionLimits,
+  repricer,
   nowMs,
   staleRequests,
 }: OperationsServiceParts): ServiceImplementation<typeof Operations> {
   const pace = { intervalMs: PROGRESS_INTERVAL_MS, nowMs };
-  return implement(Operations, {
+  const handlers: ServiceHandlers<typeof Operations> = {
     async verifyLedger({ maxDrifts }, context) {
       const { totalCostNanoUsd, snapshotTimeMs, drifts, ...counts } = await verifier.verify({
         maxDrifts: maxDrifts || DEFAULT_MAX_DRIFTS,
@@ -89,6 +93,16 @@ export function createOperationsService({
     async expireStaleRequests({ timeout }) {
       return { expiredCount: BigInt(await staleRequests.expire(staleTimeoutMs(timeout))) };
     },
+    async *reprice(request, { identity, signal }) {
+      const steps = repricer.reprice({
+        parameters: fromProtoReprice(request),
+        requestId: request.dryRun ? undefined : request.requestId,
+        requestedBy: identity.name,
+        signal,
+      });
+      for await (const step of everySoOften(steps, pace))
+        yield toProtoReprice(step, request.dryRun);
+    },
     async getServerInfo() {
       return {
         version: info.version,
@@ -98,20 +112,8 @@ export function createOperationsService({
         embeddedDatabase: info.isEmbedded,
       };
     },
-  });
-}
-
-function toProtoPurge(progress: PurgeProgress): MessageInitShape<typeof PurgeUsageResponseSchema> {
-  const { isDone, recordsCutoffMs, ...counts } = progress;
-  return {
-    records: BigInt(counts.records),
-    bodies: BigInt(counts.bodies),
-    headers: BigInt(counts.headers),
-    keys: BigInt(counts.keys),
-    partitions: BigInt(counts.partitions),
-    done: isDone,
-    ...(recordsCutoffMs !== undefined && { cutoffTime: timestampFromMs(recordsCutoffMs) }),
   };
+  return implement(Operations, handlers, { reprice: repriceViolations });
 }
 
 function staleTimeoutMs(timeout: Duration | undefined): number {

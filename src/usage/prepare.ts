@@ -1,11 +1,11 @@
 import type { CatalogDirectory } from "../catalog/directory.js";
-import { isFailedRequest } from "../pricing/billing-note.js";
-import { computeCost, type PricedCost } from "../pricing/cost.js";
+import type { PricedCost } from "../pricing/cost.js";
 import { ZERO_COST } from "../pricing/cost-breakdown.js";
 import type { PricingCatalog } from "../pricing/pricing-terms.js";
 import type { Reservation } from "../quota/reservation.js";
 import { chargesOf, type PeriodOverrides } from "../quota/spend.js";
 import { fingerprint } from "./fingerprint.js";
+import { priceUsage, termsOf } from "./price-usage.js";
 import {
   type BudgetCharge,
   isFinished,
@@ -44,23 +44,6 @@ export function createUsagePreparer(parts: {
 }): UsagePreparer {
   const { directory, pricing, onUnpriced } = parts;
 
-  function price(submission: UsageSubmission): PricedCost {
-    const { cacheTtlMinutes } = submission;
-    const facts = {
-      terms: pricing.findTerms({
-        model: submission.model,
-        provider: submission.provider,
-        providerKeyId: submission.providerApiKeyId,
-        atMs: submission.createTimeUs / 1_000,
-      }),
-      tokens: submission.tokens,
-      failed: isFailedRequest(submission.statusCode, submission.errorMessage),
-      apiFormat: submission.apiFormat,
-      useTieredPricing: submission.useTieredPricing,
-    };
-    return computeCost(cacheTtlMinutes === undefined ? facts : { ...facts, cacheTtlMinutes });
-  }
-
   function charge(
     submission: UsageSubmission,
     priced: PricedCost,
@@ -82,7 +65,9 @@ export function createUsagePreparer(parts: {
   return {
     prepare(input, nowUs) {
       const submission = merge(input.submission, input.existing);
-      const priced = isFinished(submission.status) ? price(submission) : undefined;
+      const priced = isFinished(submission.status)
+        ? priceUsage(submission, termsOf(pricing, submission))
+        : undefined;
       const record = toRecord(input, submission, {
         priced,
         charges: priced ? charge(submission, priced, periodOverrides(input)) : NOTHING,

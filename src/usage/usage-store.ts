@@ -96,14 +96,7 @@ export function createUsageStore(database: Database): UsageStore {
     replace: (replacements, lane) =>
       post(
         "select replace_usage(?::json, ?::json, ?::json, ?::json, ?::json, ?::smallint) as answer",
-        [
-          recordsJson(replacements),
-          expectationsJson(replacements),
-          chargesJson(replacements),
-          holdsJson(replacements),
-          payloadsJson(replacements),
-          lane,
-        ],
+        [...replacedJson(replacements), holdsJson(replacements), payloadsJson(replacements), lane],
       ),
     async read(requestIds) {
       const { rows } = await withRetry(() => knex.raw(READ_RECORDS, [requestIds as string[]]));
@@ -160,6 +153,13 @@ function toPostAnswer(answer: PostJson): PostAnswer {
     periods: answer.posted?.periods ?? [],
     leases: answer.posted?.leases ?? [],
   };
+}
+
+/** The records, the versions that they replace, and their charges, as `replace_usage` takes them. */
+export function replacedJson(
+  replacements: readonly UsageReplacement[],
+): [records: string, expectations: string, charges: string | null] {
+  return [recordsJson(replacements), expectationsJson(replacements), chargesJson(replacements)];
 }
 
 function recordsJson(writes: readonly UsageWrite[]): string {

@@ -1,7 +1,11 @@
+import { createCatalogDirectory } from "../../src/catalog/directory.js";
 import { createServerInfoStore } from "../../src/operations/server-info-store.js";
 import { createOperationsService } from "../../src/operations/service.js";
 import { createLedgerVerifier } from "../../src/operations/verify.js";
 import { createVerifyStore } from "../../src/operations/verify-store.js";
+import { createPriceBook } from "../../src/pricing/price-book.js";
+import { createRepriceStore } from "../../src/usage/reprice/reprice-store.js";
+import { createRepricer } from "../../src/usage/reprice/repricer.js";
 import { createUsagePurger } from "../../src/usage/retention/retention.js";
 import { createRetentionStore } from "../../src/usage/retention/retention-store.js";
 import { startTestServer, type TestServer } from "../server/test-server.js";
@@ -31,6 +35,12 @@ export async function startOperationsServer(): Promise<OperationsServer> {
     info: SERVER_INFO,
     purger: createUsagePurger(createRetentionStore(database)),
     retentionLimits: () => ({ bodyDays: 7, headerDays: 90, recordDays: 365, keyDays: 35 }),
+    repricer: createRepricer({
+      store: createRepriceStore(database),
+      directory: createCatalogDirectory(),
+      pricing: createPriceBook(),
+      nowUs: () => Date.now() * 1_000,
+    }),
     nowMs: () => performance.now(),
     staleRequests: { count: async () => 0, expire: async () => 0 },
   });

@@ -642,9 +642,11 @@ export const Operations: GenService<{
    * that are over. Records go on being reported meanwhile. Answers how far it has come about once a
    * second, and its result at its end.
    *
-   * A record keeps the budgets that it charged, and its rate multiplier, unless the request says
-   * otherwise. A record whose model has no price now, or whose model or provider is inactive now,
-   * stays as it is. FAILED_PRECONDITION (TASK_UNDER_WAY) while another Reprice is under way.
+   * A record keeps the budgets and periods that it charged, and its rate multiplier unless the
+   * request says otherwise; one that had cost nothing charges the budgets of now, in the period of
+   * its arrival. A record whose model has no price now, or whose model or provider is inactive now,
+   * stays as it is. One that changes counts one revision more, also where only the version of the
+   * price differs; what was told of it stays, so that the same report again is a replay. FAILED_PRECONDITION (TASK_UNDER_WAY) while another Reprice is under way.
    *
    * @generated from rpc tally.v1.Operations.Reprice
    */

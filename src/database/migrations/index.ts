@@ -8,6 +8,7 @@ import * as leases from "./0006-leases.js";
 import * as audit from "./0007-audit.js";
 import * as lifecycle from "./0008-lifecycle.js";
 import * as retention from "./0009-retention.js";
+import * as reprice from "./0010-reprice.js";
 import * as identity from "./0013-identity.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
@@ -21,6 +22,7 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0007-audit": audit,
   "0008-lifecycle": lifecycle,
   "0009-retention": retention,
+  "0010-reprice": reprice,
   "0013-identity": identity,
 };
 
