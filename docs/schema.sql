@@ -6,6 +6,7 @@ set check_function_bodies = off;
 
 -- sequences
 
+create sequence budget_alert_number;
 create sequence price_version_number;
 
 -- tables
@@ -62,6 +63,22 @@ create table budget_adjustments (
   create_time timestamp with time zone not null default clock_timestamp()
 );
 
+create table budget_alerts (
+  row_id bigint not null generated always as identity,
+  alert_id bigint,
+  budget_id text collate "C" not null,
+  period_start timestamp with time zone not null,
+  kind text not null default 'THRESHOLD'::text,
+  threshold_percent integer,
+  scope text not null,
+  subject text collate "C" not null,
+  measure text not null,
+  limit_amount bigint,
+  spent bigint not null,
+  fire_time timestamp with time zone not null default date_trunc('milliseconds'::text, clock_timestamp()),
+  rearmed boolean not null default false
+);
+
 create table budget_leases (
   lease_id bigint not null generated always as identity,
   budget_id text collate "C" not null,
@@ -79,7 +96,8 @@ create table budget_periods (
   period_start timestamp with time zone not null,
   spent bigint not null default 0,
   leased bigint not null default 0,
-  short_time timestamp with time zone not null default '1970-01-01 00:00:00+00'::timestamp with time zone
+  short_time timestamp with time zone not null default '1970-01-01 00:00:00+00'::timestamp with time zone,
+  alert_at bigint
 ) with (fillfactor=50);
 
 create table budgets (
@@ -436,6 +454,19 @@ create aggregate sum_sketch (numeric) (sfunc = numeric_add, stype = numeric, com
 
 -- functions
 
+CREATE OR REPLACE FUNCTION public.alert_thresholds(b budgets)
+ RETURNS TABLE(percent integer, amount bigint)
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+      select p, least(greatest(div(b.limit_amount::numeric * p + 99, 100), 1),
+        9223372036854775807)::bigint
+      from (
+        select unnest(b.alert_percents) union select 100 where b.enforcement = 'SOFT'
+      ) as t (p)
+      where b.limit_amount is not null
+    $function$;
+
 CREATE OR REPLACE FUNCTION public.drop_usage_partition(partition_name text, only_empty boolean)
  RETURNS text
  LANGUAGE plpgsql
@@ -512,6 +543,37 @@ AS $function$
             to_char(month + interval '1 month', 'YYYY-MM-01') || ' 00:00:00+00');
         end if;
       end loop;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.fire_threshold_alerts(due budget_charge[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      settled text[];
+    begin
+      insert into budget_alerts (budget_id, period_start, threshold_percent, scope, subject,
+        measure, limit_amount, spent)
+      select b.budget_id, d.period_start, t.percent, b.scope, b.subject, b.measure,
+        b.limit_amount, d.amount
+      from unnest(due) d join budgets b using (budget_id) cross join alert_thresholds(b) t
+      where d.amount >= t.amount
+      order by b.budget_id, d.period_start, t.percent
+      on conflict (budget_id, period_start, kind, threshold_percent) where not rearmed do nothing;
+      if found then
+        perform pg_notify('tally_budget_alerts', '');
+      end if;
+
+      select array_agg(l.budget_id) into settled from (
+        select b.budget_id from budgets b
+        where b.budget_id in (select d.budget_id from unnest(due) d)
+        order by b.budget_id for share skip locked) l;
+      update budget_periods p set alert_at = coalesce(
+        (select min(t.amount) from budgets b cross join alert_thresholds(b) t
+          where b.budget_id = p.budget_id and t.amount > p.spent), 9223372036854775807)
+      from unnest(due) d
+      where p.budget_id = d.budget_id and p.period_start = d.period_start
+        and d.budget_id = any(settled);
     end $function$;
 
 CREATE OR REPLACE FUNCTION public.grow_leases(replica text, wanted json, asks json)
@@ -671,6 +733,27 @@ AS $function$
         else 1 + ceil(ln(ms::float8) / ln(51::float8 / 49))::integer end - 190))::text)::numeric
     $function$;
 
+CREATE OR REPLACE FUNCTION public.lock_budget_periods(wanted budget_charge[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      if exists (
+        select from unnest(wanted) w where not exists (
+          select from budget_periods p
+          where p.budget_id = w.budget_id and p.period_start = w.period_start)
+      ) then
+        insert into budget_periods as p (budget_id, period_start)
+        select distinct w.budget_id, w.period_start from unnest(wanted) w order by 1, 2
+        on conflict (budget_id, period_start) do update set spent = p.spent;
+      else
+        perform 1 from budget_periods
+          where (budget_id, period_start) in (
+            select w.budget_id, w.period_start from unnest(wanted) w)
+          order by budget_id, period_start for update;
+      end if;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.move_reservation(replica text, holds json, wanted json, asks json)
  RETURNS json
  LANGUAGE plpgsql
@@ -723,13 +806,12 @@ AS $function$
     declare
       ended reservation_hold[];
       periods json;
+      due budget_charge[];
     begin
       if holds is not null then
-        perform 1 from budget_periods
-          where (budget_id, period_start) in (
-            select c.budget_id, c.period_start from unnest(charges) c
-            union select h.budget_id, h.period_start from unnest(holds) h)
-          order by budget_id, period_start for update;
+        perform lock_budget_periods(charges || (
+          select array_agg(row(h.budget_id, h.period_start, 0)::budget_charge)
+          from unnest(holds) h));
         ended := end_reservations(holds, 'SETTLED');
       end if;
       with moved as (
@@ -744,10 +826,16 @@ AS $function$
         on conflict (budget_id, period_start) do update set
           spent = p.spent + excluded.spent,
           leased = p.leased - excluded.leased
-        returning p.budget_id, p.period_start, p.spent, p.leased
+        returning p.budget_id, p.period_start, p.spent, p.leased, p.alert_at
       )
       select json_agg(json_build_object('budget_id', m.budget_id, 'period_start', m.period_start,
-        'spent', m.spent::text, 'leased', m.leased::text)) into periods from moved m;
+          'spent', m.spent::text, 'leased', m.leased::text)),
+        array_agg(row(m.budget_id, m.period_start, m.spent)::budget_charge)
+          filter (where m.alert_at is null or m.spent >= m.alert_at)
+      into periods, due from moved m;
+      if due is not null then
+        perform fire_threshold_alerts(due);
+      end if;
       return json_build_object(
         'periods', periods,
         'leases', (
@@ -899,6 +987,22 @@ AS $function$
           end if;
         end $function$;
 
+CREATE OR REPLACE FUNCTION public.publish_budget_alerts()
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      if exists (select from budget_alerts where alert_id is null) then
+        perform pg_advisory_xact_lock(hashtext('tally budget alerts'));
+        update budget_alerts a set alert_id = n.alert_id
+        from (
+          select row_id, nextval('budget_alert_number') as alert_id
+          from (select row_id from budget_alerts where alert_id is null order by row_id) u) n
+        where a.row_id = n.row_id;
+      end if;
+      return coalesce((select max(alert_id) from budget_alerts), 0);
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.purge_usage_bodies(cutoff timestamp with time zone, after_time timestamp with time zone, after_id text, batch_size integer)
  RETURNS TABLE(purged integer, last_time timestamp with time zone, last_id text)
  LANGUAGE sql
@@ -1029,6 +1133,21 @@ AS $function$
       perform post_purged(movements, charges);
       return next;
     end $function$;
+
+CREATE OR REPLACE FUNCTION public.rearm_threshold_alerts(periods budget_charge[])
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+      update budget_alerts a set rearmed = true
+      from unnest(periods) w
+      join budget_periods p on p.budget_id = w.budget_id and p.period_start = w.period_start
+      where a.budget_id = w.budget_id and a.period_start = w.period_start
+        and a.kind = 'THRESHOLD' and not a.rearmed
+        and not exists (
+          select from budgets b cross join alert_thresholds(b) t
+          where b.budget_id = a.budget_id and t.percent = a.threshold_percent
+            and t.amount <= p.spent)
+    $function$;
 
 CREATE OR REPLACE FUNCTION public.record_usage(batch json, charges json, holds json, payloads json, lane smallint)
  RETURNS json
@@ -1216,6 +1335,72 @@ AS $function$
       return next;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.review_added_budgets()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      perform review_budget_alerts(
+        (select array_agg(budget_id order by budget_id) from changed), null);
+      return null;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.review_budget_alerts(changed text[], raised text[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      reviewed budget_charge[];
+      due budget_charge[];
+    begin
+      select array_agg(row(p.budget_id, p.period_start, 0)::budget_charge) into reviewed
+      from unnest(changed) c (budget_id) cross join lateral (
+        select budget_id, period_start from budget_periods
+        where budget_id = c.budget_id order by period_start desc limit 2) p;
+      if reviewed is null then
+        return;
+      end if;
+      perform lock_budget_periods(reviewed);
+      perform rearm_threshold_alerts((select array_agg(r::budget_charge)
+        from unnest(reviewed) r where r.budget_id = any(raised)));
+      with updated as (
+        update budget_periods p set alert_at = null from unnest(reviewed) r
+        where p.budget_id = r.budget_id and p.period_start = r.period_start
+        returning p.budget_id, p.period_start, p.spent
+      )
+      select array_agg(row(u.budget_id, u.period_start, u.spent)::budget_charge) into due
+      from updated u join budgets b using (budget_id)
+      where u.spent > 0 and b.active and (b.window_kind = 'LIFETIME'
+        or now() >= u.period_start and now() < u.period_start + case b.window_kind
+          when 'DAY' then interval '1 day' when 'WEEK' then interval '7 days'
+          when 'MONTH' then interval '1 month' else make_interval(days => b.window_days) end);
+      if due is not null then
+        perform fire_threshold_alerts(due);
+      end if;
+    end $function$;
+
+CREATE OR REPLACE FUNCTION public.review_changed_budgets()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    declare
+      affected text[];
+      raised text[];
+    begin
+      select array_agg(n.budget_id order by n.budget_id),
+        array_agg(n.budget_id) filter (
+          where o.limit_amount is not null and n.limit_amount > o.limit_amount
+            or n.limit_amount is null)
+      into affected, raised
+      from changed n join before o using (budget_id)
+      where (n.limit_amount, n.alert_percents, n.enforcement, n.active)
+        is distinct from (o.limit_amount, o.alert_percents, o.enforcement, o.active);
+      if affected is not null then
+        perform review_budget_alerts(affected, raised);
+      end if;
+      return null;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.store_payloads(payloads json, stored text[])
  RETURNS void
  LANGUAGE sql
@@ -1345,6 +1530,8 @@ alter table audit_log add constraint audit_log_action_check CHECK ((action = ANY
 alter table budget_adjustments add constraint budget_adjustments_request_id_key UNIQUE (request_id);
 alter table budget_adjustments add constraint budget_adjustments_pkey PRIMARY KEY (adjustment_id);
 alter table budget_adjustments add constraint budget_adjustments_kind_check CHECK ((kind = ANY (ARRAY['RESET'::text, 'TOP_UP'::text])));
+alter table budget_alerts add constraint budget_alerts_alert_id_key UNIQUE (alert_id);
+alter table budget_alerts add constraint budget_alerts_pkey PRIMARY KEY (row_id);
 alter table budget_leases add constraint budget_leases_budget_id_period_start_replica_id_key UNIQUE (budget_id, period_start, replica_id);
 alter table budget_leases add constraint budget_leases_pkey PRIMARY KEY (lease_id);
 alter table budget_leases add constraint budget_leases_amount_check CHECK ((amount >= 0));
@@ -1395,6 +1582,11 @@ CREATE INDEX audit_log_actor ON public.audit_log USING btree (actor, audit_id);
 CREATE INDEX audit_log_event_time ON public.audit_log USING btree (event_time);
 CREATE INDEX audit_log_resource ON public.audit_log USING btree (resource_type, resource_id, audit_id);
 CREATE INDEX budget_adjustments_period ON public.budget_adjustments USING btree (budget_id, period_start);
+CREATE INDEX budget_alerts_budget ON public.budget_alerts USING btree (budget_id, alert_id);
+CREATE INDEX budget_alerts_fire_time ON public.budget_alerts USING btree (fire_time);
+CREATE UNIQUE INDEX budget_alerts_once ON public.budget_alerts USING btree (budget_id, period_start, kind, threshold_percent) WHERE (NOT rearmed);
+CREATE INDEX budget_alerts_subject ON public.budget_alerts USING btree (scope, subject, alert_id);
+CREATE INDEX budget_alerts_unpublished ON public.budget_alerts USING btree (row_id) WHERE (alert_id IS NULL);
 CREATE INDEX budget_leases_expire_time ON public.budget_leases USING btree (expire_time);
 CREATE INDEX budgets_subject ON public.budgets USING btree (scope, subject);
 CREATE INDEX reservation_outcomes_expire_time ON public.reservation_outcomes USING btree (expire_time);
@@ -1423,6 +1615,8 @@ CREATE TRIGGER keep_budget_meaning AFTER DELETE ON public.budgets FOR EACH ROW E
 CREATE TRIGGER notify_delete AFTER DELETE ON public.budgets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
+CREATE TRIGGER review_alerts_insert AFTER INSERT ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION review_added_budgets();
+CREATE TRIGGER review_alerts_update AFTER UPDATE ON public.budgets REFERENCING OLD TABLE AS before NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION review_changed_budgets();
 CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.certificate_mappings FOR EACH STATEMENT EXECUTE FUNCTION notify_identity_change();
 CREATE TRIGGER keep_price_version BEFORE INSERT OR UPDATE ON public.model_prices FOR EACH ROW EXECUTE FUNCTION keep_price_version();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.model_prices REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('model');

@@ -25,6 +25,8 @@ import { createLedgerVerifier } from "./operations/verify.js";
 import { createVerifyStore } from "./operations/verify-store.js";
 import { createPriceBook } from "./pricing/price-book.js";
 import { createWarnLimiter } from "./pricing/warn-limiter.js";
+import { createAlertFeed } from "./quota/alert-feed.js";
+import { createAlertStore } from "./quota/alert-store.js";
 import { createChecker } from "./quota/check.js";
 import { createReservationExtender } from "./quota/extension.js";
 import { createLedger } from "./quota/ledger.js";
@@ -193,6 +195,10 @@ async function startQuota(context: AppContext, { directory, priceBook }: Catalog
     unpricedModelPolicy: () => directory.settings.unpricedModelPolicy,
   };
   const unchecked = createWarnLimiter({ nowMs: () => performance.now() });
+  const { database, connection } = storage;
+  const alerts = createAlertFeed({ store: createAlertStore(database), connection, logger });
+  stops.push(() => alerts.stop());
+  await alerts.start();
   const service = createQuotaService({
     checker: createChecker({
       ...judging,
@@ -202,6 +208,7 @@ async function startQuota(context: AppContext, { directory, priceBook }: Catalog
       },
     }),
     extender: createReservationExtender(judging),
+    alerts,
     ledger,
     directory,
     codec,

@@ -9,6 +9,10 @@ import { DomainError, type FieldViolation, invalidField, invalidFields } from ".
 import { CostOutOfRangeError } from "../pricing/cost-breakdown.js";
 import type { CallContext } from "../server/context.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
+import type { AlertFeed } from "./alert-feed.js";
+import { fromProtoListAlerts, fromProtoWatchAlerts } from "./alert-from-proto.js";
+import { decodeAlertPageToken, encodeAlertPageToken } from "./alert-page-token.js";
+import { toProtoAlertNews, toProtoAlertPage } from "./alert-to-proto.js";
 import type { Checker } from "./check.js";
 import type { Budget, QuotaDirectory } from "./directory.js";
 import type { ReservationExtender } from "./extension.js";
@@ -33,6 +37,7 @@ export interface QuotaServiceParts {
   readonly codec: ReservationIdCodec;
   /** The contract's rules for one check of a batch, named by where it stands. */
   readonly itemViolations: (request: CheckQuotaRequest, path: string) => FieldViolation[];
+  readonly alerts: Pick<AlertFeed, "list" | "watch">;
 }
 
 /** Open reservations that GetQuota lists for a budget. */
@@ -42,7 +47,7 @@ const LISTED_RESERVATIONS = 10;
 export function createQuotaService(
   parts: QuotaServiceParts,
 ): ServiceImplementation<typeof QuotaChecker> {
-  const { checker, extender, ledger, directory, codec } = parts;
+  const { checker, extender, ledger, directory, codec, alerts } = parts;
 
   async function check(request: CheckQuotaRequest, prefix: string) {
     const result = await inRange(`${prefix}estimate`, request.model, () =>
@@ -124,6 +129,18 @@ export function createQuotaService(
           }),
         ),
       };
+    },
+    async listBudgetAlerts(request) {
+      const { filter, pageSize } = fromProtoListAlerts(request);
+      const beforeId = decodeAlertPageToken(filter, request.pageToken);
+      const found = await alerts.list(filter, { beforeId, limit: pageSize + 1 });
+      const page = found.slice(0, pageSize);
+      const last = found.length > pageSize ? page.at(-1) : undefined;
+      return toProtoAlertPage(page, last ? encodeAlertPageToken(filter, last.alertId) : "");
+    },
+    async *watchBudgetAlerts(request, { signal }) {
+      const { filter, start } = fromProtoWatchAlerts(request);
+      for await (const news of alerts.watch(filter, start, signal)) yield toProtoAlertNews(news);
     },
   });
 }

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/quota_checker.proto.
  */
 export const file_tally_v1_quota_checker: GenFile = /*@__PURE__*/
-  fileDesc("Chx0YWxseS92MS9xdW90YV9jaGVja2VyLnByb3RvEgh0YWxseS52MSLGAQoNVG9rZW5Fc3RpbWF0ZRIkCgxpbnB1dF90b2tlbnMYASABKANCDrpICyIJGICAgICAICgAEikKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDQg66SAsiCRiAgICAgCAoABIvChdjYWNoZV9yZWFkX2lucHV0X3Rva2VucxgDIAEoA0IOukgLIgkYgICAgIAgKAASMwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAQgASgDQg66SAsiCRiAgICAgCAoACLfBgoRQ2hlY2tRdW90YVJlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgCIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYAyABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAQgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBJlCgR0YWdzGAUgAygLMiUudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QuVGFnc0VudHJ5QjC6SC2aASoQECITchEQARg/MgteW15ceDAwPV0qJCoRcg8YyAEyCl5bXlx4MDBdKiQSNAoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKANCEbpIDiIMGICAkLu61q3wDSgASAASKwoIZXN0aW1hdGUYByABKAsyFy50YWxseS52MS5Ub2tlbkVzdGltYXRlSAASLgoQZXN0aW1hdGVkX3Rva2VucxgIIAEoA0IPukgMIgoYgICAgICAASgASAGIAQESDwoHcmVzZXJ2ZRgJIAEoCBJECg9yZXNlcnZhdGlvbl90dGwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESJwoKcmVxdWVzdF9pZBgLIAEoCUITukgQcg4YZDIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAwgASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYDSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoQBukiAARp+ChxjaGVja19xdW90YS5zdWJqZWN0X3JlcXVpcmVkEjF1c2VyX2lkOiBpcyByZXF1aXJlZCB3aGVuIGFwaV9rZXlfaWQgaXMgbm90IGdpdmVuGit0aGlzLnVzZXJfaWQgIT0gJycgfHwgdGhpcy5hcGlfa2V5X2lkICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIvMBCg5MaW1pdGluZ0J1ZGdldBIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdzdWJqZWN0GAMgASgJEigKB21lYXN1cmUYBCABKA4yFy50YWxseS52MS5CdWRnZXRNZWFzdXJlEg0KBWxpbWl0GAUgASgDEg0KBXNwZW50GAYgASgDEgwKBGhlbGQYByABKAMSEQoJcmVtYWluaW5nGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInoKDFF1b3RhV2FybmluZxIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdtZXNzYWdlGAMgASgJEg0KBWxpbWl0GAQgASgDEhEKCXByb2plY3RlZBgFIAEoAyKMAwoSQ2hlY2tRdW90YVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIfChJyZW1haW5pbmdfbmFub191c2QYBCABKANIAIgBARIWCg5yZXNlcnZhdGlvbl9pZBgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYByABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAggASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSKAoId2FybmluZ3MYCSADKAsyFi50YWxseS52MS5RdW90YVdhcm5pbmcSLgoLcmV0cnlfYWZ0ZXIYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFQoTX3JlbWFpbmluZ19uYW5vX3VzZCJZChZCYXRjaENoZWNrUXVvdGFSZXF1ZXN0Ej8KCHJlcXVlc3RzGAEgAygLMhsudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiSwoXQmF0Y2hDaGVja1F1b3RhUmVzcG9uc2USMAoHcmVzdWx0cxgBIAMoCzIfLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlc3VsdCJ4ChVCYXRjaENoZWNrUXVvdGFSZXN1bHQSMAoIcmVzcG9uc2UYASABKAsyHC50YWxseS52MS5DaGVja1F1b3RhUmVzcG9uc2VIABIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Iu0EChhFeHRlbmRSZXNlcnZhdGlvblJlcXVlc3QSNgoOcmVzZXJ2YXRpb25faWQYASABKAlCHrpIG3IZEAEYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI0Chdlc3RpbWF0ZWRfY29zdF9uYW5vX3VzZBgCIAEoA0IRukgOIgwYgICQu7rWrfANKABIABIrCghlc3RpbWF0ZRgDIAEoCzIXLnRhbGx5LnYxLlRva2VuRXN0aW1hdGVIABIuChBlc3RpbWF0ZWRfdG9rZW5zGAQgASgDQg+6SAwiChiAgICAgIABKABIAYgBARJECg9yZXNlcnZhdGlvbl90dGwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESIwoFbW9kZWwYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAggASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYCSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokOnO6SHAabgohZXh0ZW5kX3Jlc2VydmF0aW9uLm1vZGVsX3JlcXVpcmVkEiBtb2RlbDogaXMgcmVxdWlyZWQgd2l0aCBlc3RpbWF0ZRonIWhhcyh0aGlzLmVzdGltYXRlKSB8fCB0aGlzLm1vZGVsICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIrECChlFeHRlbmRSZXNlcnZhdGlvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIWCg5yZXNlcnZhdGlvbl9pZBgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAcgASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSLgoLcmV0cnlfYWZ0ZXIYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUwoZUmVsZWFzZVJlc2VydmF0aW9uUmVxdWVzdBI2Cg5yZXNlcnZhdGlvbl9pZBgBIAEoCUIeukgbchkQARiAgAEyEV5bQS1aYS16MC05Xy4tXSokIlUKGlJlbGVhc2VSZXNlcnZhdGlvblJlc3BvbnNlEhAKCHJlbGVhc2VkGAEgASgIEiUKBWhvbGRzGAIgAygLMhYudGFsbHkudjEuUmVsZWFzZWRIb2xkIjEKDFJlbGVhc2VkSG9sZBIRCglidWRnZXRfaWQYASABKAkSDgoGYW1vdW50GAIgASgDIqkBCg9HZXRRdW90YVJlcXVlc3QSKQoHdXNlcl9pZBgBIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAEiwKCmFwaV9rZXlfaWQYAiABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIABIrCglidWRnZXRfaWQYAyABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIAEIQCgdzdWJqZWN0EgW6SAIIASI6ChBHZXRRdW90YVJlc3BvbnNlEiYKB2J1ZGdldHMYASADKAsyFS50YWxseS52MS5CdWRnZXRTdGF0ZSrbAwoLUXVvdGFSZWFzb24SHAoYUVVPVEFfUkVBU09OX1VOU1BFQ0lGSUVEEAASEwoPUVVPVEFfUkVBU09OX09LEAESGgoWUVVPVEFfUkVBU09OX1VOTElNSVRFRBACEh0KGVFVT1RBX1JFQVNPTl9BRE1JTl9FWEVNUFQQAxIfChtRVU9UQV9SRUFTT05fUVVPVEFfRVhDRUVERUQQBBIlCiFRVU9UQV9SRUFTT05fQkFMQU5DRV9JTlNVRkZJQ0lFTlQQBRIfChtRVU9UQV9SRUFTT05fVVNFUl9OT1RfRk9VTkQQBhIeChpRVU9UQV9SRUFTT05fVVNFUl9JTkFDVElWRRAHEiIKHlFVT1RBX1JFQVNPTl9BUElfS0VZX05PVF9GT1VORBAIEiEKHVFVT1RBX1JFQVNPTl9BUElfS0VZX0lOQUNUSVZFEAkSIAocUVVPVEFfUkVBU09OX0FQSV9LRVlfRVhQSVJFRBAKEiIKHlFVT1RBX1JFQVNPTl9NT0RFTF9OT1RfQUxMT1dFRBALEiUKIVFVT1RBX1JFQVNPTl9QUk9WSURFUl9OT1RfQUxMT1dFRBAMEiEKHVFVT1RBX1JFQVNPTl9NT0RFTF9OT1RfUFJJQ0VEEA0y6QMKDFF1b3RhQ2hlY2tlchJQCgpDaGVja1F1b3RhEhsudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QaHC50YWxseS52MS5DaGVja1F1b3RhUmVzcG9uc2UiB7rXGAMKAQESXwoPQmF0Y2hDaGVja1F1b3RhEiAudGFsbHkudjEuQmF0Y2hDaGVja1F1b3RhUmVxdWVzdBohLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlc3BvbnNlIge61xgDCgEBEmUKEUV4dGVuZFJlc2VydmF0aW9uEiIudGFsbHkudjEuRXh0ZW5kUmVzZXJ2YXRpb25SZXF1ZXN0GiMudGFsbHkudjEuRXh0ZW5kUmVzZXJ2YXRpb25SZXNwb25zZSIHutcYAwoBARJoChJSZWxlYXNlUmVzZXJ2YXRpb24SIy50YWxseS52MS5SZWxlYXNlUmVzZXJ2YXRpb25SZXF1ZXN0GiQudGFsbHkudjEuUmVsZWFzZVJlc2VydmF0aW9uUmVzcG9uc2UiB7rXGAMKAQESVQoIR2V0UXVvdGESGS50YWxseS52MS5HZXRRdW90YVJlcXVlc3QaGi50YWxseS52MS5HZXRRdW90YVJlc3BvbnNlIhK61xgOCgMBAgMSB3VzZXJfaWRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
+  fileDesc("Chx0YWxseS92MS9xdW90YV9jaGVja2VyLnByb3RvEgh0YWxseS52MSLGAQoNVG9rZW5Fc3RpbWF0ZRIkCgxpbnB1dF90b2tlbnMYASABKANCDrpICyIJGICAgICAICgAEikKEW1heF9vdXRwdXRfdG9rZW5zGAIgASgDQg66SAsiCRiAgICAgCAoABIvChdjYWNoZV9yZWFkX2lucHV0X3Rva2VucxgDIAEoA0IOukgLIgkYgICAgIAgKAASMwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAQgASgDQg66SAsiCRiAgICAgCAoACLfBgoRQ2hlY2tRdW90YVJlcXVlc3QSJQoHdXNlcl9pZBgBIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgCIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYAyABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAQgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBJlCgR0YWdzGAUgAygLMiUudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3QuVGFnc0VudHJ5QjC6SC2aASoQECITchEQARg/MgteW15ceDAwPV0qJCoRcg8YyAEyCl5bXlx4MDBdKiQSNAoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKANCEbpIDiIMGICAkLu61q3wDSgASAASKwoIZXN0aW1hdGUYByABKAsyFy50YWxseS52MS5Ub2tlbkVzdGltYXRlSAASLgoQZXN0aW1hdGVkX3Rva2VucxgIIAEoA0IPukgMIgoYgICAgICAASgASAGIAQESDwoHcmVzZXJ2ZRgJIAEoCBJECg9yZXNlcnZhdGlvbl90dGwYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESJwoKcmVxdWVzdF9pZBgLIAEoCUITukgQcg4YZDIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAwgASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYDSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoQBukiAARp+ChxjaGVja19xdW90YS5zdWJqZWN0X3JlcXVpcmVkEjF1c2VyX2lkOiBpcyByZXF1aXJlZCB3aGVuIGFwaV9rZXlfaWQgaXMgbm90IGdpdmVuGit0aGlzLnVzZXJfaWQgIT0gJycgfHwgdGhpcy5hcGlfa2V5X2lkICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIvMBCg5MaW1pdGluZ0J1ZGdldBIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdzdWJqZWN0GAMgASgJEigKB21lYXN1cmUYBCABKA4yFy50YWxseS52MS5CdWRnZXRNZWFzdXJlEg0KBWxpbWl0GAUgASgDEg0KBXNwZW50GAYgASgDEgwKBGhlbGQYByABKAMSEQoJcmVtYWluaW5nGAggASgDEi4KCnJlc2V0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInoKDFF1b3RhV2FybmluZxIRCglidWRnZXRfaWQYASABKAkSJAoFc2NvcGUYAiABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdtZXNzYWdlGAMgASgJEg0KBWxpbWl0GAQgASgDEhEKCXByb2plY3RlZBgFIAEoAyKMAwoSQ2hlY2tRdW90YVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIfChJyZW1haW5pbmdfbmFub191c2QYBCABKANIAIgBARIWCg5yZXNlcnZhdGlvbl9pZBgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYByABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAggASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSKAoId2FybmluZ3MYCSADKAsyFi50YWxseS52MS5RdW90YVdhcm5pbmcSLgoLcmV0cnlfYWZ0ZXIYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFQoTX3JlbWFpbmluZ19uYW5vX3VzZCJZChZCYXRjaENoZWNrUXVvdGFSZXF1ZXN0Ej8KCHJlcXVlc3RzGAEgAygLMhsudGFsbHkudjEuQ2hlY2tRdW90YVJlcXVlc3RCELpIDZIBCggBEOgHIgPYAQMiSwoXQmF0Y2hDaGVja1F1b3RhUmVzcG9uc2USMAoHcmVzdWx0cxgBIAMoCzIfLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlc3VsdCJ4ChVCYXRjaENoZWNrUXVvdGFSZXN1bHQSMAoIcmVzcG9uc2UYASABKAsyHC50YWxseS52MS5DaGVja1F1b3RhUmVzcG9uc2VIABIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSABCCAoGcmVzdWx0Iu0EChhFeHRlbmRSZXNlcnZhdGlvblJlcXVlc3QSNgoOcmVzZXJ2YXRpb25faWQYASABKAlCHrpIG3IZEAEYgIABMhFeW0EtWmEtejAtOV8uLV0qJBI0Chdlc3RpbWF0ZWRfY29zdF9uYW5vX3VzZBgCIAEoA0IRukgOIgwYgICQu7rWrfANKABIABIrCghlc3RpbWF0ZRgDIAEoCzIXLnRhbGx5LnYxLlRva2VuRXN0aW1hdGVIABIuChBlc3RpbWF0ZWRfdG9rZW5zGAQgASgDQg+6SAwiChiAgICAgIABKABIAYgBARJECg9yZXNlcnZhdGlvbl90dGwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESIwoFbW9kZWwYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBInCgphcGlfZm9ybWF0GAggASgJQhO6SBByDhgyMgpeW15ceDAwXSokEjEKE3Byb3ZpZGVyX2FwaV9rZXlfaWQYCSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokOnO6SHAabgohZXh0ZW5kX3Jlc2VydmF0aW9uLm1vZGVsX3JlcXVpcmVkEiBtb2RlbDogaXMgcmVxdWlyZWQgd2l0aCBlc3RpbWF0ZRonIWhhcyh0aGlzLmVzdGltYXRlKSB8fCB0aGlzLm1vZGVsICE9ICcnQg0KC2V4cGVjdGF0aW9uQhMKEV9lc3RpbWF0ZWRfdG9rZW5zIrECChlFeHRlbmRSZXNlcnZhdGlvblJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSJQoGcmVhc29uGAIgASgOMhUudGFsbHkudjEuUXVvdGFSZWFzb24SDwoHbWVzc2FnZRgDIAEoCRIWCg5yZXNlcnZhdGlvbl9pZBgEIAEoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoXZXN0aW1hdGVkX2Nvc3RfbmFub191c2QYBiABKAMSMQoPbGltaXRpbmdfYnVkZ2V0GAcgASgLMhgudGFsbHkudjEuTGltaXRpbmdCdWRnZXQSLgoLcmV0cnlfYWZ0ZXIYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iUwoZUmVsZWFzZVJlc2VydmF0aW9uUmVxdWVzdBI2Cg5yZXNlcnZhdGlvbl9pZBgBIAEoCUIeukgbchkQARiAgAEyEV5bQS1aYS16MC05Xy4tXSokIlUKGlJlbGVhc2VSZXNlcnZhdGlvblJlc3BvbnNlEhAKCHJlbGVhc2VkGAEgASgIEiUKBWhvbGRzGAIgAygLMhYudGFsbHkudjEuUmVsZWFzZWRIb2xkIjEKDFJlbGVhc2VkSG9sZBIRCglidWRnZXRfaWQYASABKAkSDgoGYW1vdW50GAIgASgDIqkBCg9HZXRRdW90YVJlcXVlc3QSKQoHdXNlcl9pZBgBIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAEiwKCmFwaV9rZXlfaWQYAiABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIABIrCglidWRnZXRfaWQYAyABKAlCFrpIE3IREAEYyAEyCl5bXlx4MDBdKiRIAEIQCgdzdWJqZWN0EgW6SAIIASI6ChBHZXRRdW90YVJlc3BvbnNlEiYKB2J1ZGdldHMYASADKAsyFS50YWxseS52MS5CdWRnZXRTdGF0ZSLbAgoLQnVkZ2V0QWxlcnQSEAoIYWxlcnRfaWQYASABKAMSJwoEa2luZBgCIAEoDjIZLnRhbGx5LnYxLkJ1ZGdldEFsZXJ0S2luZBIRCglidWRnZXRfaWQYAyABKAkSJAoFc2NvcGUYBCABKA4yFS50YWxseS52MS5CdWRnZXRTY29wZRIPCgdzdWJqZWN0GAUgASgJEigKB21lYXN1cmUYBiABKA4yFy50YWxseS52MS5CdWRnZXRNZWFzdXJlEhkKEXRocmVzaG9sZF9wZXJjZW50GAcgASgFEg0KBWxpbWl0GAggASgDEg0KBXNwZW50GAkgASgDEjUKEXBlcmlvZF9zdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIo8CChFCdWRnZXRBbGVydEZpbHRlchInCglidWRnZXRfaWQYASABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEi4KBXNjb3BlGAIgASgOMhUudGFsbHkudjEuQnVkZ2V0U2NvcGVCCLpIBYIBAhABEiUKB3N1YmplY3QYAyABKAlCFLpIEXIPGIgCMgpeW15ceDAwXSokOnq6SHcadQoiYnVkZ2V0X2FsZXJ0X2ZpbHRlci5zY29wZV9yZXF1aXJlZBIoc2NvcGU6IGlzIHJlcXVpcmVkIHdoZW4gc3ViamVjdCBpcyBnaXZlbholdGhpcy5zdWJqZWN0ID09ICcnIHx8IHRoaXMuc2NvcGUgIT0gMCKRAwoXTGlzdEJ1ZGdldEFsZXJ0c1JlcXVlc3QSKwoGZmlsdGVyGAEgASgLMhsudGFsbHkudjEuQnVkZ2V0QWxlcnRGaWx0ZXISLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUY6AcoABIuCgpwYWdlX3Rva2VuGAUgASgJQhq6SBdyFRjIATIQXltBLVphLXowLTlfLV0qJDqbAbpIlwEalAEKHWxpc3RfYnVkZ2V0X2FsZXJ0cy50aW1lX3JhbmdlEiJlbmRfdGltZTogbXVzdCBiZSBhZnRlciBzdGFydF90aW1lGk8haGFzKHRoaXMuc3RhcnRfdGltZSkgfHwgIWhhcyh0aGlzLmVuZF90aW1lKSB8fCB0aGlzLmVuZF90aW1lID4gdGhpcy5zdGFydF90aW1lIloKGExpc3RCdWRnZXRBbGVydHNSZXNwb25zZRIlCgZhbGVydHMYASADKAsyFS50YWxseS52MS5CdWRnZXRBbGVydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKGFdhdGNoQnVkZ2V0QWxlcnRzUmVxdWVzdBIrCgZmaWx0ZXIYASABKAsyGy50YWxseS52MS5CdWRnZXRBbGVydEZpbHRlchIhCg5hZnRlcl9hbGVydF9pZBgCIAEoA0IHukgEIgIoAEgAEjAKCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCBwoFc3RhcnQiWAoZV2F0Y2hCdWRnZXRBbGVydHNSZXNwb25zZRIkCgVhbGVydBgBIAEoCzIVLnRhbGx5LnYxLkJ1ZGdldEFsZXJ0EhUKDWxhc3RfYWxlcnRfaWQYAiABKAMq2wMKC1F1b3RhUmVhc29uEhwKGFFVT1RBX1JFQVNPTl9VTlNQRUNJRklFRBAAEhMKD1FVT1RBX1JFQVNPTl9PSxABEhoKFlFVT1RBX1JFQVNPTl9VTkxJTUlURUQQAhIdChlRVU9UQV9SRUFTT05fQURNSU5fRVhFTVBUEAMSHwobUVVPVEFfUkVBU09OX1FVT1RBX0VYQ0VFREVEEAQSJQohUVVPVEFfUkVBU09OX0JBTEFOQ0VfSU5TVUZGSUNJRU5UEAUSHwobUVVPVEFfUkVBU09OX1VTRVJfTk9UX0ZPVU5EEAYSHgoaUVVPVEFfUkVBU09OX1VTRVJfSU5BQ1RJVkUQBxIiCh5RVU9UQV9SRUFTT05fQVBJX0tFWV9OT1RfRk9VTkQQCBIhCh1RVU9UQV9SRUFTT05fQVBJX0tFWV9JTkFDVElWRRAJEiAKHFFVT1RBX1JFQVNPTl9BUElfS0VZX0VYUElSRUQQChIiCh5RVU9UQV9SRUFTT05fTU9ERUxfTk9UX0FMTE9XRUQQCxIlCiFRVU9UQV9SRUFTT05fUFJPVklERVJfTk9UX0FMTE9XRUQQDBIhCh1RVU9UQV9SRUFTT05fTU9ERUxfTk9UX1BSSUNFRBANKlUKD0J1ZGdldEFsZXJ0S2luZBIhCh1CVURHRVRfQUxFUlRfS0lORF9VTlNQRUNJRklFRBAAEh8KG0JVREdFVF9BTEVSVF9LSU5EX1RIUkVTSE9MRBABMrgFCgxRdW90YUNoZWNrZXISUAoKQ2hlY2tRdW90YRIbLnRhbGx5LnYxLkNoZWNrUXVvdGFSZXF1ZXN0GhwudGFsbHkudjEuQ2hlY2tRdW90YVJlc3BvbnNlIge61xgDCgEBEl8KD0JhdGNoQ2hlY2tRdW90YRIgLnRhbGx5LnYxLkJhdGNoQ2hlY2tRdW90YVJlcXVlc3QaIS50YWxseS52MS5CYXRjaENoZWNrUXVvdGFSZXNwb25zZSIHutcYAwoBARJlChFFeHRlbmRSZXNlcnZhdGlvbhIiLnRhbGx5LnYxLkV4dGVuZFJlc2VydmF0aW9uUmVxdWVzdBojLnRhbGx5LnYxLkV4dGVuZFJlc2VydmF0aW9uUmVzcG9uc2UiB7rXGAMKAQESaAoSUmVsZWFzZVJlc2VydmF0aW9uEiMudGFsbHkudjEuUmVsZWFzZVJlc2VydmF0aW9uUmVxdWVzdBokLnRhbGx5LnYxLlJlbGVhc2VSZXNlcnZhdGlvblJlc3BvbnNlIge61xgDCgEBElUKCEdldFF1b3RhEhkudGFsbHkudjEuR2V0UXVvdGFSZXF1ZXN0GhoudGFsbHkudjEuR2V0UXVvdGFSZXNwb25zZSISutcYDgoDAQIDEgd1c2VyX2lkEmMKEExpc3RCdWRnZXRBbGVydHMSIS50YWxseS52MS5MaXN0QnVkZ2V0QWxlcnRzUmVxdWVzdBoiLnRhbGx5LnYxLkxpc3RCdWRnZXRBbGVydHNSZXNwb25zZSIIutcYBAoCAgMSaAoRV2F0Y2hCdWRnZXRBbGVydHMSIi50YWxseS52MS5XYXRjaEJ1ZGdldEFsZXJ0c1JlcXVlc3QaIy50YWxseS52MS5XYXRjaEJ1ZGdldEFsZXJ0c1Jlc3BvbnNlIgi61xgECgICAzABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_tally_v1_access, file_tally_v1_usage]);
 
 /**
  * What a request is expected to use at most.
@@ -774,6 +774,286 @@ export const GetQuotaResponseSchema: GenMessage<GetQuotaResponse> = /*@__PURE__*
   messageDesc(file_tally_v1_quota_checker, 14);
 
 /**
+ * Something about a budget that somebody wanted to know when it happens. A threshold fires once in
+ * a period, however spend moves: spend that is revised down and rises again does not fire it anew.
+ * It fires at once when the limit is lowered under what is spent. It may fire again in the same
+ * period after the limit was raised, or the budget was reset, so that it was not reached any more.
+ *
+ * @generated from message tally.v1.BudgetAlert
+ */
+export type BudgetAlert = Message<"tally.v1.BudgetAlert"> & {
+  /**
+   * Id; a later alert has a higher one.
+   *
+   * @generated from field: int64 alert_id = 1;
+   */
+  alertId: bigint;
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: tally.v1.BudgetAlertKind kind = 2;
+   */
+  kind: BudgetAlertKind;
+
+  /**
+   * The budget.
+   *
+   * @generated from field: string budget_id = 3;
+   */
+  budgetId: string;
+
+  /**
+   * What the budget applies to.
+   *
+   * @generated from field: tally.v1.BudgetScope scope = 4;
+   */
+  scope: BudgetScope;
+
+  /**
+   * Which user, key, provider, model or tag; empty for GLOBAL.
+   *
+   * @generated from field: string subject = 5;
+   */
+  subject: string;
+
+  /**
+   * Unit of the amounts below.
+   *
+   * @generated from field: tally.v1.BudgetMeasure measure = 6;
+   */
+  measure: BudgetMeasure;
+
+  /**
+   * The percentage that was reached, for THRESHOLD.
+   *
+   * @generated from field: int32 threshold_percent = 7;
+   */
+  thresholdPercent: number;
+
+  /**
+   * The limit at that moment.
+   *
+   * @generated from field: int64 limit = 8;
+   */
+  limit: bigint;
+
+  /**
+   * Posted spend of the period at that moment.
+   *
+   * @generated from field: int64 spent = 9;
+   */
+  spent: bigint;
+
+  /**
+   * When the budget's period began. 1970-01-01 for LIFETIME.
+   *
+   * @generated from field: google.protobuf.Timestamp period_start_time = 10;
+   */
+  periodStartTime?: Timestamp | undefined;
+
+  /**
+   * When it was fired.
+   *
+   * @generated from field: google.protobuf.Timestamp fire_time = 11;
+   */
+  fireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tally.v1.BudgetAlert.
+ * Use `create(BudgetAlertSchema)` to create a new message.
+ */
+export const BudgetAlertSchema: GenMessage<BudgetAlert> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 15);
+
+/**
+ * Which alerts. What is not given does not narrow them.
+ *
+ * @generated from message tally.v1.BudgetAlertFilter
+ */
+export type BudgetAlertFilter = Message<"tally.v1.BudgetAlertFilter"> & {
+  /**
+   * Of this budget. Optional.
+   *
+   * @generated from field: string budget_id = 1;
+   */
+  budgetId: string;
+
+  /**
+   * Of budgets with this scope. Optional.
+   *
+   * @generated from field: tally.v1.BudgetScope scope = 2;
+   */
+  scope: BudgetScope;
+
+  /**
+   * Of budgets on this user, key, provider, model or tag; with scope. Optional.
+   *
+   * @generated from field: string subject = 3;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message tally.v1.BudgetAlertFilter.
+ * Use `create(BudgetAlertFilterSchema)` to create a new message.
+ */
+export const BudgetAlertFilterSchema: GenMessage<BudgetAlertFilter> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 16);
+
+/**
+ * Request of ListBudgetAlerts.
+ *
+ * @generated from message tally.v1.ListBudgetAlertsRequest
+ */
+export type ListBudgetAlertsRequest = Message<"tally.v1.ListBudgetAlertsRequest"> & {
+  /**
+   * Which alerts. Optional: all.
+   *
+   * @generated from field: tally.v1.BudgetAlertFilter filter = 1;
+   */
+  filter?: BudgetAlertFilter | undefined;
+
+  /**
+   * Fired at this time or later. Optional.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Fired before this time. Optional.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Most alerts of a page, 0 to 1,000. Optional, 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, with the same filter and times. Optional: the first
+   * page.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message tally.v1.ListBudgetAlertsRequest.
+ * Use `create(ListBudgetAlertsRequestSchema)` to create a new message.
+ */
+export const ListBudgetAlertsRequestSchema: GenMessage<ListBudgetAlertsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 17);
+
+/**
+ * Response of ListBudgetAlerts.
+ *
+ * @generated from message tally.v1.ListBudgetAlertsResponse
+ */
+export type ListBudgetAlertsResponse = Message<"tally.v1.ListBudgetAlertsResponse"> & {
+  /**
+   * The alerts, newest first: by falling alert_id.
+   *
+   * @generated from field: repeated tally.v1.BudgetAlert alerts = 1;
+   */
+  alerts: BudgetAlert[];
+
+  /**
+   * Asks for the next page. Empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tally.v1.ListBudgetAlertsResponse.
+ * Use `create(ListBudgetAlertsResponseSchema)` to create a new message.
+ */
+export const ListBudgetAlertsResponseSchema: GenMessage<ListBudgetAlertsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 18);
+
+/**
+ * Request of WatchBudgetAlerts.
+ *
+ * @generated from message tally.v1.WatchBudgetAlertsRequest
+ */
+export type WatchBudgetAlertsRequest = Message<"tally.v1.WatchBudgetAlertsRequest"> & {
+  /**
+   * Which alerts. Optional: all.
+   *
+   * @generated from field: tally.v1.BudgetAlertFilter filter = 1;
+   */
+  filter?: BudgetAlertFilter | undefined;
+
+  /**
+   * Where to start. Optional: with what is fired from now on.
+   *
+   * @generated from oneof tally.v1.WatchBudgetAlertsRequest.start
+   */
+  start: {
+    /**
+     * After the alert with this id; 0: with the first that is kept.
+     *
+     * @generated from field: int64 after_alert_id = 2;
+     */
+    value: bigint;
+    case: "afterAlertId";
+  } | {
+    /**
+     * With alerts that were fired at this time or later.
+     *
+     * @generated from field: google.protobuf.Timestamp start_time = 3;
+     */
+    value: Timestamp;
+    case: "startTime";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tally.v1.WatchBudgetAlertsRequest.
+ * Use `create(WatchBudgetAlertsRequestSchema)` to create a new message.
+ */
+export const WatchBudgetAlertsRequestSchema: GenMessage<WatchBudgetAlertsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 19);
+
+/**
+ * Response of WatchBudgetAlerts. The first comes at once and has no alert: it tells where the
+ * stream starts.
+ *
+ * @generated from message tally.v1.WatchBudgetAlertsResponse
+ */
+export type WatchBudgetAlertsResponse = Message<"tally.v1.WatchBudgetAlertsResponse"> & {
+  /**
+   * An alert.
+   *
+   * @generated from field: tally.v1.BudgetAlert alert = 1;
+   */
+  alert?: BudgetAlert | undefined;
+
+  /**
+   * Everything up to this id has been sent: what to reconnect with, as after_alert_id.
+   *
+   * @generated from field: int64 last_alert_id = 2;
+   */
+  lastAlertId: bigint;
+};
+
+/**
+ * Describes the message tally.v1.WatchBudgetAlertsResponse.
+ * Use `create(WatchBudgetAlertsResponseSchema)` to create a new message.
+ */
+export const WatchBudgetAlertsResponseSchema: GenMessage<WatchBudgetAlertsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_quota_checker, 20);
+
+/**
  * Why a check was answered as it was.
  *
  * @generated from enum tally.v1.QuotaReason
@@ -886,6 +1166,34 @@ export const QuotaReasonSchema: GenEnum<QuotaReason> = /*@__PURE__*/
   enumDesc(file_tally_v1_quota_checker, 0);
 
 /**
+ * What an alert is about.
+ *
+ * @generated from enum tally.v1.BudgetAlertKind
+ */
+export enum BudgetAlertKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: BUDGET_ALERT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Posted spend has reached one of the budget's alert_percents; of a SOFT budget, 100 percent
+   * is always one of them.
+   *
+   * @generated from enum value: BUDGET_ALERT_KIND_THRESHOLD = 1;
+   */
+  THRESHOLD = 1,
+}
+
+/**
+ * Describes the enum tally.v1.BudgetAlertKind.
+ */
+export const BudgetAlertKindSchema: GenEnum<BudgetAlertKind> = /*@__PURE__*/
+  enumDesc(file_tally_v1_quota_checker, 1);
+
+/**
  * Says whether a caller may spend, and holds what was promised until it is spent.
  *
  * @generated from service tally.v1.QuotaChecker
@@ -954,6 +1262,31 @@ export const QuotaChecker: GenService<{
     methodKind: "unary";
     input: typeof GetQuotaRequestSchema;
     output: typeof GetQuotaResponseSchema;
+  },
+  /**
+   * Alerts that were fired, newest first. A threshold of a budget fires once in each of its
+   * periods, in the moment that posted spend reaches it; see BudgetAlert.
+   * Errors: INVALID_ARGUMENT.
+   *
+   * @generated from rpc tally.v1.QuotaChecker.ListBudgetAlerts
+   */
+  listBudgetAlerts: {
+    methodKind: "unary";
+    input: typeof ListBudgetAlertsRequestSchema;
+    output: typeof ListBudgetAlertsResponseSchema;
+  },
+  /**
+   * Alerts as they are fired, on whichever replica, within a second. Told to start after an alert,
+   * it sends every one since then, each once, and goes on: a caller that reconnects with the last
+   * id it has seen misses none.
+   * Errors: INVALID_ARGUMENT; UNAVAILABLE when the database is away or the server stops.
+   *
+   * @generated from rpc tally.v1.QuotaChecker.WatchBudgetAlerts
+   */
+  watchBudgetAlerts: {
+    methodKind: "server_streaming";
+    input: typeof WatchBudgetAlertsRequestSchema;
+    output: typeof WatchBudgetAlertsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tally_v1_quota_checker, 0);

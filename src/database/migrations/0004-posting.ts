@@ -65,6 +65,9 @@ export async function up(knex: Knex): Promise<void> {
  * from the database's clock once the leases are locked, since their owner takes the amount for free
  * as soon as it has heard, under the same locks, that the time is over. expired_until remembers
  * that moment, should the clock be set back.
+ *
+ * Alerts are made by the functions of 0011-alerts; here it costs one comparison a period to know
+ * that there is none.
  */
 async function createPostCharges(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -103,18 +106,38 @@ async function createPostCharges(knex: Knex): Promise<void> {
       return ended;
     end $$;
 
+    -- Rows of periods that are missing are made, all are locked, in lock order. A row that was
+    -- made first and others locked after it would break that order.
+    create function lock_budget_periods(wanted budget_charge[]) returns void
+    language plpgsql as $$
+    begin
+      if exists (
+        select from unnest(wanted) w where not exists (
+          select from budget_periods p
+          where p.budget_id = w.budget_id and p.period_start = w.period_start)
+      ) then
+        insert into budget_periods as p (budget_id, period_start)
+        select distinct w.budget_id, w.period_start from unnest(wanted) w order by 1, 2
+        on conflict (budget_id, period_start) do update set spent = p.spent;
+      else
+        perform 1 from budget_periods
+          where (budget_id, period_start) in (
+            select w.budget_id, w.period_start from unnest(wanted) w)
+          order by budget_id, period_start for update;
+      end if;
+    end $$;
+
     create function post_charges(charges budget_charge[], holds reservation_hold[]) returns json
     language plpgsql as $$
     declare
       ended reservation_hold[];
       periods json;
+      due budget_charge[];
     begin
       if holds is not null then
-        perform 1 from budget_periods
-          where (budget_id, period_start) in (
-            select c.budget_id, c.period_start from unnest(charges) c
-            union select h.budget_id, h.period_start from unnest(holds) h)
-          order by budget_id, period_start for update;
+        perform lock_budget_periods(charges || (
+          select array_agg(row(h.budget_id, h.period_start, 0)::budget_charge)
+          from unnest(holds) h));
         ended := end_reservations(holds, 'SETTLED');
       end if;
       with moved as (
@@ -129,10 +152,16 @@ async function createPostCharges(knex: Knex): Promise<void> {
         on conflict (budget_id, period_start) do update set
           spent = p.spent + excluded.spent,
           leased = p.leased - excluded.leased
-        returning p.budget_id, p.period_start, p.spent, p.leased
+        returning p.budget_id, p.period_start, p.spent, p.leased, p.alert_at
       )
       select json_agg(json_build_object('budget_id', m.budget_id, 'period_start', m.period_start,
-        'spent', m.spent::text, 'leased', m.leased::text)) into periods from moved m;
+          'spent', m.spent::text, 'leased', m.leased::text)),
+        array_agg(row(m.budget_id, m.period_start, m.spent)::budget_charge)
+          filter (where m.alert_at is null or m.spent >= m.alert_at)
+      into periods, due from moved m;
+      if due is not null then
+        perform fire_threshold_alerts(due);
+      end if;
       return json_build_object(
         'periods', periods,
         'leases', (

@@ -9,6 +9,7 @@ import * as audit from "./0007-audit.js";
 import * as lifecycle from "./0008-lifecycle.js";
 import * as retention from "./0009-retention.js";
 import * as reprice from "./0010-reprice.js";
+import * as alerts from "./0011-alerts.js";
 import * as identity from "./0013-identity.js";
 
 /** Every migration by its name, in order. A released one is never edited; a change is a new one. */
@@ -23,6 +24,7 @@ const migrations: Readonly<Record<string, Knex.Migration>> = {
   "0008-lifecycle": lifecycle,
   "0009-retention": retention,
   "0010-reprice": reprice,
+  "0011-alerts": alerts,
   "0013-identity": identity,
 };
 
