@@ -10,6 +10,7 @@ import {
   recordAll,
   sampleRecords,
 } from "../operations/ledger-fixture.js";
+import { eventually } from "../support/eventually.js";
 import { createTestDatabase, type TestDatabase } from "../support/postgres.js";
 
 const PERIOD = { budget_id: "all", period_start: "1970-01-01T00:00:00.000Z" };
@@ -49,6 +50,37 @@ describe("the posting functions", () => {
     await expectLeased(600n);
     await recordAll(database, [{ ...first!, requestId: "later" }], 0, [hold]);
     await expectLeased(600n);
+  });
+
+  it("lock periods in order, those that are new included", async () => {
+    const { knex } = database;
+    const holds = `array[row('01900000-0000-7000-8000-000000000001', now(), 1, 'b', 'epoch', 0)
+      ::reservation_hold]`;
+    await knex("budget_periods").insert({ budget_id: "b", period_start: new Date(0) });
+    const other = await knex.transaction();
+    try {
+      await other("budget_periods").insert({ budget_id: "a", period_start: new Date(0) });
+      const posted = knex.raw(`
+        select post_charges(array[row('a', 'epoch', 5)::budget_charge], ${holds})`);
+      const isAnswered = posted.then(() => true);
+      await eventually("the posting waits for the other's row", async () => {
+        const { rows } = await knex.raw(`
+          select from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and query like '%post_charges%'`);
+        return rows.length === 1;
+      });
+      // It holds nothing that comes later, so the other one can go on to that.
+      await other.raw("select from budget_periods where budget_id = 'b' for update nowait");
+      await other.commit();
+      expect(await isAnswered).to.equal(true);
+    } finally {
+      if (!other.isCompleted()) await other.rollback();
+    }
+    const periods = await knex("budget_periods").orderBy("budget_id").select("budget_id", "spent");
+    expect(periods).to.deep.equal([
+      { budget_id: "a", spent: 5n },
+      { budget_id: "b", spent: 0n },
+    ]);
   });
 });
 

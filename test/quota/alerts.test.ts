@@ -9,6 +9,7 @@ import {
 } from "../../gen/tally/v1/usage_pb.js";
 import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
+import { rpcFailure } from "../support/rpc-failure.js";
 import { uniqueId } from "../support/unique-id.js";
 import {
   alertingUser,
@@ -208,6 +209,21 @@ describe("alerts of budgets", () => {
         [6, 5, 4, 3],
         [2, 1],
       ]);
+    });
+
+    it("take no page token of another question, and no other text", async () => {
+      const userId = await alertingUser(app, { alertPercents: [1, 2] });
+      await spend(app, userId, 2);
+      const { checker } = app.clients;
+      const first = await checker.listBudgetAlerts({ filter: { budgetId: userId }, pageSize: 1 });
+      for (const pageToken of [first.nextPageToken, "abc"]) {
+        const failure = await rpcFailure(checker.listBudgetAlerts({ pageToken }));
+        expect(failure.reason).to.equal("INVALID_FIELD");
+        const fields = failure.details.badRequest?.fieldViolations.map(({ field }) => field);
+        expect(fields).to.deep.equal(["page_token"]);
+      }
+      const failure = await rpcFailure(checker.listBudgetAlerts({ filter: { subject: "x" } }));
+      expect(failure.message).to.contain("scope: is required when subject is given");
     });
 
     it("are those of the scope, the subject and the time that is asked for", async () => {
