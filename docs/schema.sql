@@ -1134,6 +1134,19 @@ AS $function$
       return next;
     end $function$;
 
+CREATE OR REPLACE FUNCTION public.rearm_reset_period()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      update budget_alerts set rearmed = true
+      where budget_id = new.budget_id and period_start = new.period_start
+        and kind = 'THRESHOLD' and not rearmed;
+      update budget_periods set alert_at = null
+      where budget_id = new.budget_id and period_start = new.period_start;
+      return null;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.rearm_threshold_alerts(periods budget_charge[])
  RETURNS void
  LANGUAGE sql
@@ -1611,6 +1624,7 @@ CREATE TRIGGER notify_change AFTER INSERT OR DELETE OR UPDATE OF token_id, name,
 CREATE TRIGGER notify_delete AFTER DELETE ON public.api_keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
 CREATE TRIGGER notify_update AFTER UPDATE ON public.api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('api_key_id');
+CREATE TRIGGER rearm_reset_period AFTER INSERT ON public.budget_adjustments FOR EACH ROW WHEN ((new.kind = 'RESET'::text)) EXECUTE FUNCTION rearm_reset_period();
 CREATE TRIGGER keep_budget_meaning AFTER DELETE ON public.budgets FOR EACH ROW EXECUTE FUNCTION keep_budget_meaning();
 CREATE TRIGGER notify_delete AFTER DELETE ON public.budgets REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');
 CREATE TRIGGER notify_insert AFTER INSERT ON public.budgets REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION notify_catalog_change('budget_id');

@@ -246,3 +246,26 @@ describe("alerts of budgets", () => {
     });
   });
 });
+
+describe("alerts of a budget that is reset", () => {
+  let app: TestApp;
+
+  before(async () => {
+    app = await startTestApp();
+    await pricePlainModel(app);
+  });
+  after(() => app.stop());
+
+  it("fire again", async () => {
+    const userId = await alertingUser(app, { alertPercents: [10, 80] });
+    await spend(app, userId, 90);
+    await app.database.knex.raw("select reset_budget_period(?, 'epoch', ?, 'test')", [
+      userId,
+      uniqueId("reset"),
+    ]);
+    await spend(app, userId, 5);
+    expect(await percentsOf(app, userId)).to.deep.equal([10, 80]);
+    await spend(app, userId, 10);
+    expect(await percentsOf(app, userId)).to.deep.equal([10, 80, 10]);
+  });
+});

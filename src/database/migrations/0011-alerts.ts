@@ -203,6 +203,19 @@ async function createBudgetChanged(knex: Knex): Promise<void> {
     create trigger review_alerts_update after update on budgets
       referencing new table as changed old table as before
       for each statement execute function review_changed_budgets();
+
+    -- A period that was reset has spent nothing, so no threshold is reached any more.
+    create function rearm_reset_period() returns trigger language plpgsql as $$
+    begin
+      update budget_alerts set rearmed = true
+      where budget_id = new.budget_id and period_start = new.period_start
+        and kind = 'THRESHOLD' and not rearmed;
+      update budget_periods set alert_at = null
+      where budget_id = new.budget_id and period_start = new.period_start;
+      return null;
+    end $$;
+    create trigger rearm_reset_period after insert on budget_adjustments
+      for each row when (new.kind = 'RESET') execute function rearm_reset_period();
   `);
 }
 
