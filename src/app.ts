@@ -46,6 +46,7 @@ import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
 import { createActiveRequests } from "./usage/active-requests.js";
 import { createActiveStore } from "./usage/active-store.js";
+import { createActiveWatch } from "./usage/active-watch.js";
 import { createExpirer } from "./usage/expirer.js";
 import { createListStore } from "./usage/list-store.js";
 import { createPartitionKeeper } from "./usage/partitions.js";
@@ -257,6 +258,7 @@ async function startUsage(
     store,
     listStore: createListStore(storage.database),
     activeRequests: createActiveRequests({ activeStore, store, expirer }),
+    activeWatch: createActiveWatch({ activeStore, store, logger }),
     providerKey: (id) => directory.providerKey(id),
     nowUs,
     makeRequestId: () => uuidV7(),

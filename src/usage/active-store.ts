@@ -22,6 +22,8 @@ export interface ActiveStore {
   readIdle(beforeUs: number, limit: number, after?: ActiveRow): Promise<ActiveRow[]>;
   /** Unfinished records, newest first. `userId` "": everybody's. */
   readActive(userId: string, limit: number): Promise<UsageRecord[]>;
+  /** Versions of unfinished records by request id, those that last changed first. */
+  readActiveVersions(limit: number): Promise<ReadonlyMap<string, bigint>>;
   /**
    * Works while no other replica does; not at all when another one is at it.
    *
@@ -53,6 +55,11 @@ export function createActiveStore(database: Database): ActiveStore {
       const sql = userId === "" ? READ_ACTIVE : READ_ACTIVE_OF_USER;
       const { rows } = await withRetry(() => knex.raw(sql, bindings));
       return (rows as RecordRow[]).map(fromRecordRow);
+    },
+    async readActiveVersions(limit) {
+      const { rows } = await withRetry(() => knex.raw(READ_VERSIONS, [limit]));
+      const versions = rows as { request_id: string; version: bigint }[];
+      return new Map(versions.map((row) => [row.request_id, row.version]));
     },
     alone: (work) =>
       database.transaction(
@@ -89,6 +96,10 @@ const readActive = (condition: string) => `
 
 const READ_ACTIVE = readActive("");
 const READ_ACTIVE_OF_USER = readActive("and user_id = ?");
+
+const READ_VERSIONS = `
+  select request_id, version from usage_records
+  where status in ('PENDING', 'STREAMING') order by updated_time desc limit ?`;
 
 /** Ends with the transaction, and so with a replica that is killed. */
 const TRY_LOCK = "select pg_try_advisory_xact_lock(hashtext('tally stale requests')) as locked";

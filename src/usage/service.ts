@@ -22,6 +22,7 @@ import {
 import { acknowledge, type StreamItem } from "./acknowledge.js";
 import type { ActiveRequests } from "./active-requests.js";
 import { toProtoActiveStatus } from "./active-to-proto.js";
+import type { ActiveWatch } from "./active-watch.js";
 import { recordNotFound } from "./conflict.js";
 import {
   conflictPolicyOf,
@@ -54,6 +55,7 @@ export interface UsageServiceParts extends SubmissionDefaults {
   readonly store: Pick<UsageStore, "read" | "readPayload">;
   readonly listStore: ListStore;
   readonly activeRequests: ActiveRequests;
+  readonly activeWatch: ActiveWatch;
   readonly providerKey: (providerKeyId: string) => ProviderKey | undefined;
   /**
    * @param field - where the id stands in the request, for the error
@@ -234,6 +236,15 @@ export function createUsageService(
       const records = await parts.activeRequests.statuses(fromProtoStatusesRequest(request));
       const details = request.includeProviderDetails ? parts.providerKey : undefined;
       return { statuses: records.map((record) => toProtoActiveStatus(record, details)) };
+    },
+    async *watchActiveRequests({ userId, includeProviderDetails }, context) {
+      const details = includeProviderDetails ? parts.providerKey : undefined;
+      for await (const told of parts.activeWatch.watch(userId, context.signal)) {
+        // The call may outlive what its caller is allowed.
+        context.identify();
+        const statuses = told.records.map((record) => toProtoActiveStatus(record, details));
+        yield { snapshot: told.isSnapshot, statuses };
+      }
     },
   };
   return implement(UsageRecorder, handlers, {
