@@ -5,6 +5,7 @@ import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
+import { registerRepriceCommand } from "./reprice.js";
 import { registerServeCommand } from "./serve.js";
 import { registerVerifyCommand } from "./verify.js";
 
@@ -21,6 +22,7 @@ export function createProgram(): Command {
   registerCatalogCommands(program);
   registerVerifyCommand(program);
   registerPurgeCommand(program);
+  registerRepriceCommand(program);
   registerMigrateCommand(program);
   return program;
 }

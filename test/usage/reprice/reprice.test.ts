@@ -1,10 +1,5 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect } from "chai";
-import {
-  type RepriceRequestSchema,
-  type RepriceResponse,
-  RepriceResponseSchema,
-} from "../../../gen/tally/v1/operations_pb.js";
+import type { RepriceResponse } from "../../../gen/tally/v1/operations_pb.js";
 import { BudgetMeasure, BudgetScope, BudgetWindowKind } from "../../../gen/tally/v1/usage_pb.js";
 import { tryAdvisoryLock } from "../../../src/database/advisory-lock.js";
 import { startTestApp, type TestApp } from "../../support/app.js";
@@ -20,8 +15,7 @@ import {
   type UsageInit,
   usage,
 } from "../usage-fixture.js";
-
-type RepriceInit = MessageInitShape<typeof RepriceRequestSchema>;
+import { reprice } from "./reprice-fixture.js";
 
 const MAY = { startTime: at("2026-05-01T00:00:00Z"), endTime: at("2026-06-01T00:00:00Z") };
 
@@ -237,13 +231,6 @@ describe("Reprice", () => {
     });
   }
 });
-
-/** Calls Reprice. @returns its last message */
-async function reprice({ clients }: TestApp, request: RepriceInit): Promise<RepriceResponse> {
-  let last = create(RepriceResponseSchema);
-  for await (last of clients.operations.reprice(request));
-  return last;
-}
 
 function plain({ $typeName, models, ...response }: RepriceResponse) {
   return { ...response, models: models.map(({ $typeName: _, ...model }) => model) };
