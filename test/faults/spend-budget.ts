@@ -32,6 +32,8 @@ export interface SpendReport {
    * than 5 % of the budget was neither spent nor held, milliseconds.
    */
   readonly longestDenialMs: number;
+  /** The longest that a call took, which tells how busy the machine was, milliseconds. */
+  readonly longestCallMs: number;
 }
 
 /** What is more than this share of a budget is plenty: 1 / 20. */
@@ -50,6 +52,7 @@ export async function spendBudget(plan: SpendPlan): Promise<SpendReport> {
   let plentySinceMs: number | undefined = performance.now();
   let lastAdmittedMs = performance.now();
   let longestDenialMs = 0;
+  let longestCallMs = 0;
 
   /** A check under way counts as held: the server may have admitted it already. */
   function move(change: { readonly held: bigint; readonly spent?: bigint }): void {
@@ -68,6 +71,7 @@ export async function spendBudget(plan: SpendPlan): Promise<SpendReport> {
       move({ held: reserved });
       const sentMs = performance.now();
       const answer = await replica.clients.checker.checkQuota(reserving(userId, reserved));
+      longestCallMs = Math.max(longestCallMs, performance.now() - sentMs);
       if (answer.allowed) {
         deniedSinceMs = undefined;
         counts.admitted += 1;
@@ -94,5 +98,5 @@ export async function spendBudget(plan: SpendPlan): Promise<SpendReport> {
   }
 
   await Promise.all(plan.callers.map(call));
-  return { ...counts, spent, longestDenialMs };
+  return { ...counts, spent, longestDenialMs, longestCallMs };
 }

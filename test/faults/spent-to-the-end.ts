@@ -5,8 +5,10 @@ import { eventually } from "../support/eventually.js";
 import type { Replica } from "./replica.js";
 import { type Caller, spendBudget } from "./spend-budget.js";
 
-/** What a replica does not use it returns once a second; more than that is for a busy machine. */
-const HEARTBEAT_AND_MARGIN_MS = 1_500;
+/** What a replica does not use it returns once a second. */
+const HEARTBEAT_MS = 1_000;
+/** For the heartbeat itself, and for timers that come late. */
+const MARGIN_MS = 500;
 const RESERVED = 1_000n;
 
 /** Who spends a budget of so many nano-USD. */
@@ -45,7 +47,9 @@ export async function expectSpentToTheEnd(
   const story = JSON.stringify({ ...report, spent: String(spent), limit: String(limit) });
   expect(spent <= limit, story).to.equal(true);
   expect(limit - spent < RESERVED, story).to.equal(true);
-  expect(report.longestDenialMs, story).to.be.below(HEARTBEAT_AND_MARGIN_MS);
+  // On a machine that is busy with other things a heartbeat takes as long as calls do.
+  const patienceMs = HEARTBEAT_MS + MARGIN_MS + 2 * report.longestCallMs;
+  expect(report.longestDenialMs, story).to.be.below(patienceMs);
   await eventually(`nothing is held any more: ${story}`, async () => {
     const standings = await standing(replicas[0]!, userId);
     expect(standings.spent).to.equal(spent);
