@@ -10,9 +10,13 @@ export interface Replica extends Spoken {
   readonly clients: TallyClients;
   readonly isRunning: boolean;
   start(): Promise<void>;
-  /** Ends it without any warning; calls that are under way fail. Nothing when it does not run. */
+  /**
+   * Ends it without any warning; calls that are under way fail. Nothing when it does not run.
+   *
+   * @throws when it has logged an error
+   */
   kill(): Promise<void>;
-  /** Stops it as an operator would. Nothing when it does not run. */
+  /** Stops it as an operator would. Nothing when it does not run. @throws as above */
   stop(): Promise<void>;
 }
 
@@ -60,8 +64,10 @@ export function createReplica(storage: ReplicaStorage): Replica {
     if (running === undefined) return;
     const { tally, clients } = running;
     running = undefined;
-    await tally[how]();
+    const { stderr } = await tally[how]();
     clients.close();
+    const defects = stderr.split("\n").filter((line) => line.includes('"level":"error"'));
+    if (defects.length > 0) throw new Error(`a replica logged errors:\n${defects.join("\n")}`);
   }
 
   const clients = () => {
