@@ -39,9 +39,11 @@ import {
   readSettledNotice,
   SETTLED_CHANNEL,
 } from "./quota/settled-notices.js";
+import { isLoopback, parseAddress } from "./server/address.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
 import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
+import { openTlsKeeper, type TlsKeeper } from "./server/tls.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
 import { createActiveRequests } from "./usage/active-requests.js";
@@ -70,6 +72,8 @@ export interface App {
    * @returns the address as clients write it, with the port that was really taken
    */
   start(): Promise<{ grpcAddress: string }>;
+  /** Reads the certificate files again, which happens within seconds anyway. Never throws. */
+  reload(): Promise<void>;
   /** Lets calls finish within the grace time, writes what was taken, and stops everything. */
   stop(): Promise<void>;
 }
@@ -79,6 +83,8 @@ interface AppContext {
   readonly config: Config;
   readonly logger: Logger;
   readonly storage: Storage;
+  /** Undefined: nothing is encrypted. */
+  readonly tls: TlsKeeper | undefined;
   /** This process in the ledger; a new one each start, for leases of a dead one are not its own. */
   readonly replicaId: string;
   /** The clock of records, microseconds since 1970, in whole milliseconds. */
@@ -98,6 +104,7 @@ type Stop = () => Promise<void>;
 /** Makes an app; nothing happens before `start`. */
 export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts): App {
   const stops: Stop[] = [];
+  let tls: TlsKeeper | undefined;
 
   async function stop(): Promise<void> {
     for (const stopPart of stops.splice(0).reverse()) await stopPart();
@@ -105,10 +112,13 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
 
   async function start(): Promise<{ grpcAddress: string }> {
     try {
+      // First, since nothing else is quick to tell of a mistake.
+      tls = await startTls(config, logger);
+      stops.push(async () => tls?.stop());
       const storage = await openStorage(config, logger);
       stops.push(() => storage.stop());
       const nowUs = () => nowMs() * 1_000;
-      const context = { config, logger, storage, replicaId: randomUUID(), nowUs };
+      const context = { config, logger, storage, tls, replicaId: randomUUID(), nowUs };
       const identity = await startIdentity(context);
       stops.push(identity.stop);
       const catalog = await startCatalog(context, stops);
@@ -129,7 +139,16 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
     }
   }
 
-  return { start, stop };
+  return { start, stop, reload: async () => tls?.reload() };
+}
+
+async function startTls(config: Config, logger: Logger): Promise<TlsKeeper | undefined> {
+  const tls = config.tls && (await openTlsKeeper(config.tls, { logger }));
+  tls?.start();
+  if (tls === undefined && !isLoopback(parseAddress(config.grpc.address))) {
+    logger.warn("nothing is encrypted, so tokens can be read on their way; see TALLY_TLS_CERT");
+  }
+  return tls;
 }
 
 type Catalog = Awaited<ReturnType<typeof startCatalog>>;
@@ -309,7 +328,7 @@ function startOperations(
 }
 
 async function startServer(
-  { config, logger }: AppContext,
+  { config, logger, tls }: AppContext,
   services: readonly ServiceImplementation[],
   authenticator: Authenticator,
   stops: Stop[],
@@ -323,6 +342,7 @@ async function startServer(
     logger,
     classify,
     authenticator,
+    tls,
   });
   const { address } = await server.start();
   stops.push(() => server.stop({ graceMs: config.shutdown.graceMs }));

@@ -2,6 +2,7 @@ import {
   byteSize,
   directory,
   duration,
+  file,
   listenAddress,
   oneOf,
   postgresUrl,
@@ -36,6 +37,37 @@ export const SETTINGS = {
       "Whether callers must say who they are, by a bearer token or a client certificate. `none`: " +
       "every caller may do everything, so Tally listens on loopback addresses and unix sockets " +
       "only. See [security](security.md) for how to make the first token.",
+  },
+  tlsCert: {
+    name: "TALLY_TLS_CERT",
+    default: undefined,
+    kind: file(),
+    doc:
+      "The server's certificate in PEM, followed by those that lead to its CA. With it and " +
+      "`TALLY_TLS_KEY`, only TLS 1.2 and newer is spoken. Changed files are read within seconds, " +
+      "or at once on SIGHUP; connections that are open stay.",
+  },
+  tlsKey: {
+    name: "TALLY_TLS_KEY",
+    default: undefined,
+    kind: file(),
+    doc: "The private key of `TALLY_TLS_CERT`, in PEM.",
+  },
+  tlsClientCa: {
+    name: "TALLY_TLS_CLIENT_CA",
+    default: undefined,
+    kind: file(),
+    doc:
+      "Certificates in PEM. Clients with a certificate that comes from one of them are known by " +
+      "the names in it; see [security](security.md).",
+  },
+  tlsClientCertificates: {
+    name: "TALLY_TLS_CLIENT_CERTIFICATES",
+    default: "optional",
+    kind: oneOf("optional", "required"),
+    doc:
+      "Whether a client without a certificate from `TALLY_TLS_CLIENT_CA` may connect, to show a " +
+      "token instead. `required` wants the certificate even from those that have a token.",
   },
   grpcMaxMessageBytes: {
     name: "TALLY_MAX_MESSAGE_BYTES",
@@ -120,6 +152,14 @@ export const SETTINGS = {
     doc: "How much is logged, as JSON lines on standard error.",
   },
 } as const satisfies Record<string, Setting<unknown>>;
+
+/** Variables that the commands read which call a server; the same as their options. */
+export const CALLER_VARIABLES = {
+  token: "TALLY_TOKEN",
+  tlsCa: "TALLY_TLS_CA",
+  clientCert: "TALLY_CLIENT_CERT",
+  clientKey: "TALLY_CLIENT_KEY",
+} as const;
 
 /** The settings by key, with the type of their value. */
 export type SettingValues = {

@@ -91,6 +91,11 @@ export function directory(): ValueKind<string> {
   };
 }
 
+/** The path of a file. */
+export function file(): ValueKind<string> {
+  return { ...directory(), allowed: "the path of a file" };
+}
+
 /** A PostgreSQL connection URL. Its password is never shown. */
 export function postgresUrl(): ValueKind<string> {
   return {

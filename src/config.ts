@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { showValue } from "./ascii.js";
-import { SETTINGS, type Setting, type SettingValues } from "./config-settings.js";
+import { CALLER_VARIABLES, SETTINGS, type Setting, type SettingValues } from "./config-settings.js";
 import { isLoopback, parseAddress } from "./server/address.js";
 
 /** What the environment decides, checked and frozen. Durations in ms, sizes in bytes. */
@@ -14,6 +14,16 @@ export interface Config {
     /** Whether callers must say who they are; if not, every address is a loopback one. */
     readonly isRequired: boolean;
   };
+  /** Undefined: nothing is encrypted. */
+  readonly tls:
+    | {
+        /** Absolute paths of PEM files. */
+        readonly certFile: string;
+        readonly keyFile: string;
+        readonly clientCaFile: string | undefined;
+        readonly requireClientCertificate: boolean;
+      }
+    | undefined;
   readonly database: {
     /** Connection URL; undefined: the embedded PostgreSQL in `dataDir`. */
     readonly url: string | undefined;
@@ -72,7 +82,10 @@ export function loadConfig(env: Environment): Config {
 
 /** Variables that look like settings and are none, misspelt ones for instance; sorted. */
 export function unknownSettings(env: Environment): string[] {
-  const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
+  const known = new Set<string>([
+    ...Object.values(SETTINGS).map(({ name }) => name),
+    ...Object.values(CALLER_VARIABLES),
+  ]);
   return Object.keys(env)
     .filter((name) => name.startsWith("TALLY_") && !known.has(name))
     .sort();
@@ -96,6 +109,7 @@ function checkTogether(values: SettingValues): SettingValues {
   if (values.auth === "none" && !isLoopback(parseAddress(values.grpcAddress))) {
     problems.push(refusedAddress(SETTINGS.grpcAddress.name, values.grpcAddress));
   }
+  problems.push(...tlsProblems(values));
   const { databasePoolSize, recorderLanes, recorderBatchSize, recorderQueueLimit } = SETTINGS;
   if (values.databasePoolSize <= values.recorderLanes) {
     const rule = `must be larger than ${recorderLanes.name}, ${values.recorderLanes}`;
@@ -107,6 +121,30 @@ function checkTogether(values: SettingValues): SettingValues {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return values;
+}
+
+function tlsProblems(values: SettingValues): string[] {
+  const { tlsCert, tlsKey, tlsClientCa, tlsClientCertificates } = SETTINGS;
+  const needs = (name: string, other: string) => `${other}: must be set when ${name} is`;
+  const problems: string[] = [];
+  if (values.tlsKey && !values.tlsCert) problems.push(needs(tlsKey.name, tlsCert.name));
+  if (values.tlsCert && !values.tlsKey) problems.push(needs(tlsCert.name, tlsKey.name));
+  if (values.tlsClientCa && !values.tlsCert) problems.push(needs(tlsClientCa.name, tlsCert.name));
+  if (values.tlsClientCertificates === "required" && !values.tlsClientCa) {
+    problems.push(`${needs(tlsClientCertificates.name, tlsClientCa.name)} "required"`);
+  }
+  return problems;
+}
+
+function toTlsConfig(values: SettingValues): Config["tls"] {
+  const { tlsCert, tlsKey, tlsClientCa } = values;
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return {
+    certFile: resolve(tlsCert),
+    keyFile: resolve(tlsKey),
+    clientCaFile: tlsClientCa === undefined ? undefined : resolve(tlsClientCa),
+    requireClientCertificate: values.tlsClientCertificates === "required",
+  };
 }
 
 function refusedAddress(name: string, address: string): string {
@@ -121,6 +159,7 @@ function toConfig(values: SettingValues): Config {
   return {
     grpc: { address: values.grpcAddress, maxMessageBytes: values.grpcMaxMessageBytes },
     auth: { isRequired: values.auth === "required" },
+    tls: toTlsConfig(values),
     database: {
       url: values.databaseUrl,
       dataDir: resolve(values.dataDir),

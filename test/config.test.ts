@@ -17,6 +17,7 @@ describe("loadConfig", () => {
     expect(loadConfig({})).to.deep.equal({
       grpc: { address: "127.0.0.1:50051", maxMessageBytes: 4_194_304 },
       auth: { isRequired: false },
+      tls: undefined,
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
       shutdown: { graceMs: 10_000 },
@@ -28,6 +29,10 @@ describe("loadConfig", () => {
     const config = loadConfig({
       TALLY_GRPC_ADDRESS: "[::1]:0",
       TALLY_AUTH: "required",
+      TALLY_TLS_CERT: "/etc/tally/tls.crt",
+      TALLY_TLS_KEY: "/etc/tally/tls.key",
+      TALLY_TLS_CLIENT_CA: "/etc/tally/ca.crt",
+      TALLY_TLS_CLIENT_CERTIFICATES: "required",
       TALLY_MAX_MESSAGE_BYTES: "8MiB",
       DATABASE_URL: "postgresql://tally:secret@db:5432/tally",
       TALLY_DATA_DIR: "/var/lib/tally",
@@ -42,6 +47,12 @@ describe("loadConfig", () => {
     expect(config).to.deep.equal({
       grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
       auth: { isRequired: true },
+      tls: {
+        certFile: "/etc/tally/tls.crt",
+        keyFile: "/etc/tally/tls.key",
+        clientCaFile: "/etc/tally/ca.crt",
+        requireClientCertificate: true,
+      },
       database: {
         url: "postgresql://tally:secret@db:5432/tally",
         dataDir: "/var/lib/tally",
@@ -152,6 +163,19 @@ describe("loadConfig", () => {
 });
 
 describe("unknownSettings", () => {
+  it("wants settings of TLS that need each other together", () => {
+    const incomplete: [Environment, string][] = [
+      [{ TALLY_TLS_CERT: "c" }, "TALLY_TLS_KEY: must be set when TALLY_TLS_CERT is"],
+      [{ TALLY_TLS_KEY: "k" }, "TALLY_TLS_CERT: must be set when TALLY_TLS_KEY is"],
+      [{ TALLY_TLS_CLIENT_CA: "a" }, "TALLY_TLS_CERT: must be set when TALLY_TLS_CLIENT_CA is"],
+      [
+        { TALLY_TLS_CLIENT_CERTIFICATES: "required" },
+        'TALLY_TLS_CLIENT_CA: must be set when TALLY_TLS_CLIENT_CERTIFICATES is "required"',
+      ],
+    ];
+    for (const [env, problem] of incomplete) expect(problemsOf(env)).to.deep.equal([problem]);
+  });
+
   it("lets only this machine in while nobody is asked who they are", () => {
     const [problem, ...others] = problemsOf({ TALLY_GRPC_ADDRESS: "0.0.0.0:50051" });
     expect(problem).to.match(

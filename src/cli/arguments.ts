@@ -2,6 +2,8 @@ import { InvalidArgumentError, Option } from "commander";
 import { SETTINGS } from "../config-settings.js";
 import { parseDurationMs } from "../config-values.js";
 
+const DAY_MS = 86_400_000;
+
 /** Reads a whole number. @throws InvalidArgumentError, which commander reports */
 export function wholeNumberArgument(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -16,6 +18,12 @@ export function durationArgument(text: string): number {
   const ms = parseDurationMs(text);
   if (ms !== undefined) return ms;
   throw new InvalidArgumentError("It must be a duration with its unit, such as 60s or 5m.");
+}
+
+/** Reads a length of time as above, or in days: "90d". @throws InvalidArgumentError */
+export function lifetimeArgument(text: string): number {
+  const [, days] = /^(\d{1,5})d$/.exec(text) ?? [];
+  return days === undefined ? durationArgument(text) : Number(days) * DAY_MS;
 }
 
 /** Reads "max", which means Infinity, or a factor above 0. @throws InvalidArgumentError */

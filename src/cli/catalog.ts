@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { Catalog } from "../../gen/tally/v1/catalog_pb.js";
-import { createGrpcClient, type GrpcClient, RpcError } from "../client/grpc-client.js";
-import { addressOption } from "./arguments.js";
+import { RpcError } from "../client/grpc-client.js";
 import { type CatalogFile, readCatalogFile } from "./catalog-file/catalog-file.js";
 import { CatalogFileError, formatProblems } from "./catalog-file/problem.js";
 import { renderApplied, renderImported } from "./catalog-report.js";
 import { CommandError } from "./command-error.js";
+import { addServerOptions, type ServerOptions, withClient } from "./server-options.js";
 import { createStyle, type StyleTarget } from "./style.js";
 
 /** Where a command writes what it has to say. */
@@ -14,8 +14,7 @@ export interface CommandOutput extends StyleTarget {
   write(text: string): unknown;
 }
 
-interface CallOptions {
-  readonly address: string;
+interface CallOptions extends ServerOptions {
   readonly dryRun: boolean;
 }
 
@@ -35,15 +34,12 @@ export function registerCatalogCommands(
   const catalog = program
     .command("catalog")
     .description("say who may spend, on what and at which prices, to a running server");
-  catalog
-    .command("apply")
+  addServerOptions(catalog.command("apply"))
     .description("make the catalog what a YAML document says, and leave the rest of it alone")
     .argument("<file>", "the document; examples/catalog.yaml explains all of it")
     .addOption(dryRunOption())
-    .addOption(addressOption())
     .action((file: string, options: CallOptions) => applyCatalog(file, options, output));
-  catalog
-    .command("import-prices")
+  addServerOptions(catalog.command("import-prices"))
     .description("fill the price list from the bundled collection; your own prices stay")
     .addOption(
       new Option("--provider <id>", "only this provider of the collection; repeatable")
@@ -52,7 +48,6 @@ export function registerCatalogCommands(
     )
     .option("--show-skipped", "list each price that the price list cannot hold", false)
     .addOption(dryRunOption())
-    .addOption(addressOption())
     .action((options: ImportOptions) => importPrices(options, output));
 }
 
@@ -62,11 +57,11 @@ function dryRunOption(): Option {
 
 async function applyCatalog(
   path: string,
-  { address, dryRun }: CallOptions,
+  { dryRun, ...server }: CallOptions,
   output: CommandOutput,
 ): Promise<void> {
   const file = await openCatalogFile(path);
-  const response = await withClient(address, (client) =>
+  const response = await withClient({ service: Catalog, server, timeoutMs: TIMEOUT_MS }, (client) =>
     client.applyCatalog({ document: file.document, dryRun }).catch((error: unknown) => {
       throw locateProblems(error, path, file);
     }),
@@ -75,25 +70,13 @@ async function applyCatalog(
 }
 
 async function importPrices(
-  { address, dryRun, provider, showSkipped }: ImportOptions,
+  { dryRun, provider, showSkipped, ...server }: ImportOptions,
   output: CommandOutput,
 ): Promise<void> {
-  const response = await withClient(address, (client) =>
+  const response = await withClient({ service: Catalog, server, timeoutMs: TIMEOUT_MS }, (client) =>
     client.importPrices({ providers: provider, dryRun }),
   );
   output.write(renderImported(response, { dryRun, showSkipped }, styleOf(output)));
-}
-
-async function withClient<T>(
-  address: string,
-  call: (client: GrpcClient<typeof Catalog>) => Promise<T>,
-): Promise<T> {
-  const client = createGrpcClient(Catalog, address, { timeoutMs: TIMEOUT_MS });
-  try {
-    return await call(client);
-  } finally {
-    client.close();
-  }
 }
 
 /** @throws CommandError when it cannot be read, or is wrong somewhere */

@@ -33,6 +33,9 @@ function hintFor(error: unknown): string | undefined {
   if (error instanceof RpcError && error.code === Code.UNAVAILABLE && error.reason === undefined) {
     return "is tally serve running there? --address or TALLY_GRPC_ADDRESS tells where it is";
   }
+  if (error instanceof RpcError && error.code === Code.UNAUTHENTICATED) {
+    return "TALLY_TOKEN or --token says who calls; docs/security.md tells how to make a token";
+  }
   if (isUnavailable(error)) {
     return "check DATABASE_URL and that PostgreSQL runs, or unset it to use the embedded one";
   }

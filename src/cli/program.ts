@@ -1,12 +1,14 @@
 import { Command } from "commander";
 import { readVersion } from "../version.js";
 import { registerCatalogCommands } from "./catalog.js";
+import { registerCertificateCommands } from "./certificate.js";
 import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
 import { registerRepriceCommand } from "./reprice.js";
 import { registerServeCommand } from "./serve.js";
+import { registerTokenCommands } from "./token.js";
 import { registerVerifyCommand } from "./verify.js";
 
 /** The command line with all its commands. */
@@ -23,6 +25,8 @@ export function createProgram(): Command {
   registerVerifyCommand(program);
   registerPurgeCommand(program);
   registerRepriceCommand(program);
+  registerTokenCommands(program);
+  registerCertificateCommands(program);
   registerMigrateCommand(program);
   return program;
 }

@@ -1,15 +1,15 @@
 import type { Command } from "commander";
 import { Operations, type PurgeUsageResponse } from "../../gen/tally/v1/operations_pb.js";
 import { createGrpcClient } from "../client/grpc-client.js";
-import { addressOption, wholeNumberArgument } from "./arguments.js";
+import { wholeNumberArgument } from "./arguments.js";
 import type { CommandOutput } from "./catalog.js";
 import { formatCount } from "./format.js";
 import { type ProgressTarget, showProgress } from "./progress.js";
+import { addServerOptions, credentialsOf, type ServerOptions } from "./server-options.js";
 import { createStyle } from "./style.js";
 import { renderTables } from "./table.js";
 
-interface PurgeOptions {
-  readonly address: string;
+interface PurgeOptions extends ServerOptions {
   readonly daysToKeep: number;
   readonly batchSize: number;
 }
@@ -20,10 +20,8 @@ export function registerPurgeCommand(
   output: CommandOutput = process.stdout,
   progressTarget: ProgressTarget = process.stderr,
 ): void {
-  program
-    .command("purge")
+  addServerOptions(program.command("purge"))
     .description("have a running server remove what is older than it may be kept")
-    .addOption(addressOption())
     .option(
       "--days-to-keep <n>",
       "finished records that arrived longer ago are removed",
@@ -46,11 +44,11 @@ Statistics, totals and budgets go on counting records that are gone. Recording g
 purge that is interrupted loses nothing, and the next one goes on.`;
 
 async function purge(
-  { address, daysToKeep, batchSize }: PurgeOptions,
+  { daysToKeep, batchSize, ...server }: PurgeOptions,
   output: CommandOutput,
   progressTarget: ProgressTarget,
 ): Promise<void> {
-  const client = createGrpcClient(Operations, address);
+  const client = createGrpcClient(Operations, server.address, await credentialsOf(server));
   let last: PurgeUsageResponse | undefined;
   const progress = showProgress(progressTarget, () => describe(last));
   try {

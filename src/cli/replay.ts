@@ -3,15 +3,10 @@ import type { VerifyLedgerResponse } from "../../gen/tally/v1/operations_pb.js";
 import { createTallyClients } from "../traffic/clients.js";
 import { ensureTraceCatalog } from "../traffic/trace-catalog.js";
 import { openTrace, TRACE_FORMATS, type TraceFormat } from "../traffic/trace-file.js";
-import {
-  addressOption,
-  durationArgument,
-  speedArgument,
-  timeArgument,
-  wholeNumberArgument,
-} from "./arguments.js";
+import { durationArgument, speedArgument, timeArgument, wholeNumberArgument } from "./arguments.js";
 import { formatCount } from "./format.js";
 import { type SentTraffic, sendTraffic } from "./send-traffic.js";
+import { addServerOptions, credentialsOf, type ServerOptions } from "./server-options.js";
 import { catchStopSignals, StopRequest } from "./stop-signal.js";
 import { createStyle } from "./style.js";
 import { renderTables } from "./table.js";
@@ -23,9 +18,8 @@ import { driftLines, ledgerTable, trafficTables } from "./traffic-report.js";
  */
 export const DEFAULT_TRACE_START = "2026-01-05T09:00:00Z";
 
-interface ReplayOptions {
+interface ReplayOptions extends ServerOptions {
   readonly format?: TraceFormat;
-  readonly address: string;
   readonly speed: number;
   readonly concurrency: number;
   readonly connections: number;
@@ -36,12 +30,10 @@ interface ReplayOptions {
 
 /** `tally replay`: sends a published trace to a running server and reconciles the books. */
 export function registerReplayCommand(program: Command): void {
-  program
-    .command("replay")
+  addServerOptions(program.command("replay"))
     .description("send a published trace (Mooncake or Azure) to a running server")
     .argument("<file>", "the trace: Mooncake's JSON lines or Azure's CSV")
     .addOption(new Option("--format <name>", "told by the file by default").choices(TRACE_FORMATS))
-    .addOption(addressOption())
     .addOption(
       new Option("--speed <factor>", "times faster than the trace was recorded")
         .argParser(speedArgument)
@@ -84,7 +76,11 @@ The exit code is 1 when a request was lost or the books do not match the records
 async function replay(file: string, options: ReplayOptions): Promise<void> {
   const stopSignal = catchStopSignals();
   const trace = await openTrace(file, options.format);
-  const clients = createTallyClients(options.address, options.connections);
+  const clients = createTallyClients(
+    options.address,
+    options.connections,
+    await credentialsOf(options),
+  );
   try {
     const added = await ensureTraceCatalog(clients);
     process.stdout.write(

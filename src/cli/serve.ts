@@ -22,6 +22,8 @@ async function serve(): Promise<void> {
   // Loaded here, so that the other commands need not load a whole server.
   const { createApp } = await import("../app.js");
   const app = createApp(config, { logger });
+  // Without certificates it ends the process, as it does by default.
+  if (config.tls !== undefined) process.on("SIGHUP", () => void app.reload());
   const { grpcAddress } = await app.start();
   try {
     process.stdout.write(`tally ready grpc=${grpcAddress}\n`);

@@ -1,16 +1,15 @@
 import type { Command } from "commander";
 import { Operations, type VerifyLedgerResponse } from "../../gen/tally/v1/operations_pb.js";
 import { toAscii } from "../ascii.js";
-import { createGrpcClient } from "../client/grpc-client.js";
-import { addressOption, wholeNumberArgument } from "./arguments.js";
+import { wholeNumberArgument } from "./arguments.js";
 import type { CommandOutput } from "./catalog.js";
 import { formatCount, formatDollars } from "./format.js";
+import { addServerOptions, type ServerOptions, withClient } from "./server-options.js";
 import { createStyle, type Style } from "./style.js";
 import { renderTables, type Table } from "./table.js";
 import { ledgerTable } from "./traffic-report.js";
 
-interface VerifyOptions {
-  readonly address: string;
+interface VerifyOptions extends ServerOptions {
   readonly maxDrifts: number;
 }
 
@@ -25,10 +24,8 @@ export function registerVerifyCommand(
   program: Command,
   output: CommandOutput = process.stdout,
 ): void {
-  program
-    .command("verify")
+  addServerOptions(program.command("verify"))
     .description("recompute a running server's books from its usage records")
-    .addOption(addressOption())
     .option(
       "--max-drifts <n>",
       "most differences to list; all are counted",
@@ -46,15 +43,14 @@ takes seconds for every million records.
 
 The exit code is 1 when any figure differs.`;
 
-async function verify({ address, maxDrifts }: VerifyOptions, output: CommandOutput): Promise<void> {
-  const client = createGrpcClient(Operations, address, { timeoutMs: Number.POSITIVE_INFINITY });
-  try {
-    const verified = await client.verifyLedger({ maxDrifts });
-    output.write(renderVerified(verified, createStyle(output, process.env.NO_COLOR)));
-    if (verified.driftCount > 0n) process.exitCode = 1;
-  } finally {
-    client.close();
-  }
+async function verify(
+  { maxDrifts, ...server }: VerifyOptions,
+  output: CommandOutput,
+): Promise<void> {
+  const target = { service: Operations, server, timeoutMs: Number.POSITIVE_INFINITY };
+  const verified = await withClient(target, (client) => client.verifyLedger({ maxDrifts }));
+  output.write(renderVerified(verified, createStyle(output, process.env.NO_COLOR)));
+  if (verified.driftCount > 0n) process.exitCode = 1;
 }
 
 function renderVerified(verified: VerifyLedgerResponse, style: Style): string {

@@ -2,6 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import type { CallerCertificate } from "../caller.js";
+import { notedCertificate } from "./caller-certificate.js";
 import type { TransportCall } from "./context.js";
 
 /** Trailer that carries a `google.rpc.Status`, details included, beside code and message. */
@@ -29,7 +30,7 @@ export class GrpcCall implements TransportCall {
   }
 
   certificate(): CallerCertificate | undefined {
-    return undefined;
+    return notedCertificate(socketOf(this.call));
   }
 
   peer(): string {
@@ -47,6 +48,19 @@ export class GrpcCall implements TransportCall {
   onEnd(listener: () => void): void {
     this.call.once("cancelled", listener);
   }
+}
+
+/** What this module needs to know of the inside of grpc-js's calls. */
+interface CallWithStream {
+  readonly call?: { readonly stream?: { readonly session?: { readonly socket?: object } } };
+}
+
+/**
+ * The socket of a call. grpc-js has a public way to its certificate, which reads it anew for each
+ * call. Should the private one vanish, no caller is known by its certificate any more.
+ */
+function socketOf(call: ServerCall): object | undefined {
+  return (call as CallWithStream).call?.stream?.session?.socket;
 }
 
 /** A status as grpc-js sends it, with its details. */

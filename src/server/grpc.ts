@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -15,6 +16,7 @@ import type { Authenticator } from "../caller.js";
 import { installTextEncoding } from "../wire.js";
 import { formatAddress, parseAddress } from "./address.js";
 import { type BoundMethod, bindService } from "./bind.js";
+import { noteCertificate } from "./caller-certificate.js";
 import type { ServerContext } from "./context.js";
 import type { ErrorClassifier } from "./errors.js";
 import { createFailureLog } from "./failure-log.js";
@@ -26,6 +28,7 @@ import type { ServiceImplementation } from "./handler.js";
 import type { Health } from "./health.js";
 import { listen } from "./listen.js";
 import { createReflection } from "./reflection.js";
+import type { TlsKeeper } from "./tls.js";
 
 /** Options of {@link createGrpcServer}. */
 export interface GrpcServerOptions {
@@ -39,6 +42,8 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Explains errors that rooms let through, such as those of a database that is away. */
   readonly classify?: ErrorClassifier;
+  /** The certificates to speak TLS with. Default: no encryption. */
+  readonly tls?: TlsKeeper | undefined;
   /** Says who calls. */
   readonly authenticator: Authenticator;
   /** Default {@link defaultGuards}. */
@@ -83,6 +88,7 @@ const DEFAULT_MAX_CONCURRENT_STREAMS = 1_000;
 const DEFAULT_MAX_SESSION_MEMORY_MB = 64;
 const DEFAULT_KEEPALIVE_TIME_MS = 60_000;
 const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Makes a server with the services, health and reflection; nothing listens before `start`. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -104,10 +110,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   // it fails, and does not say why.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
+  const listener = createListener(options, (socket) => injector.injectConnection(socket));
+  listener.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    injector.injectConnection(socket);
   });
 
   return {
@@ -127,6 +133,27 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       server.forceShutdown();
     },
   };
+}
+
+/** Takes connections; those by TLS are handed on when they are secure. */
+function createListener(
+  { tls, logger }: GrpcServerOptions,
+  onConnection: (socket: Socket) => void,
+): NetServer {
+  if (tls === undefined) return createServer({ noDelay: true }, onConnection);
+  const options = { ...tls.serverOptions, noDelay: true, ALPNProtocols: ["h2"] };
+  const listener = createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
+  listener.on("secureConnection", (socket) => {
+    // Whatever breaks a connection ends its calls; the socket itself has nobody to tell.
+    socket.on("error", (error) => logger.debug({ err: error }, "connection broke"));
+    noteCertificate(socket);
+    onConnection(socket);
+  });
+  listener.on("tlsClientError", (error, socket) => {
+    logger.debug({ err: error, peer: socket.remoteAddress }, "a client failed to connect by TLS");
+  });
+  tls.follow(listener);
+  return listener;
 }
 
 function cutSockets(sockets: ReadonlySet<Socket>, logger: Logger): void {

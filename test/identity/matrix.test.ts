@@ -26,8 +26,16 @@ const EXPECTED: Readonly<Record<string, readonly [roles: string, bound: BoundRul
   "UsageRecorder.RecordUsage": ["gateway", "refuses"],
   "UsageRecorder.BatchRecordUsage": ["gateway", "refuses"],
   "UsageRecorder.StreamRecordUsage": ["gateway", "refuses"],
+  "UsageRecorder.StartUsage": ["gateway", "refuses"],
+  "UsageRecorder.UpdateUsageStatus": ["gateway", "refuses"],
+  "UsageRecorder.ListUsage": ["gateway analyst operator", "narrows"],
+  "UsageRecorder.ListActiveRequests": ["gateway analyst operator", "narrows"],
+  "UsageRecorder.GetActiveRequestStatuses": ["gateway analyst operator", "narrows"],
+  "UsageRecorder.WatchActiveRequests": ["gateway analyst operator", "narrows"],
   "UsageRecorder.GetUsage": ["gateway analyst operator", "compares"],
   "QuotaChecker.CheckQuota": ["gateway", "refuses"],
+  "QuotaChecker.BatchCheckQuota": ["gateway", "refuses"],
+  "QuotaChecker.ExtendReservation": ["gateway", "refuses"],
   "QuotaChecker.ReleaseReservation": ["gateway", "refuses"],
   "QuotaChecker.GetQuota": ["gateway analyst operator", "narrows"],
   "Catalog.ApplyCatalog": ["operator", "refuses"],
@@ -52,6 +60,8 @@ const EXPECTED: Readonly<Record<string, readonly [roles: string, bound: BoundRul
   "Operations.VerifyLedger": ["operator", "refuses"],
   "Operations.PurgeUsage": ["operator", "refuses"],
   "Operations.Reprice": ["operator", "refuses"],
+  "Operations.CountStaleRequests": ["operator", "refuses"],
+  "Operations.ExpireStaleRequests": ["operator", "refuses"],
   "Operations.GetServerInfo": ["gateway analyst operator", "refuses"],
   "Identity.CreateToken": ["", "refuses"],
   "Identity.ListTokens": ["", "refuses"],
@@ -114,7 +124,9 @@ describe("every method", () => {
 
   it("stands in the table above, and no other", async () => {
     const names = (await contractMethods()).map(nameOf);
-    expect(names).to.have.members(Object.keys(EXPECTED));
+    const expected = Object.keys(EXPECTED);
+    expect(names.filter((name) => !expected.includes(name))).to.deep.equal([]);
+    expect(expected.filter((name) => !names.includes(name))).to.deep.equal([]);
   });
 
   it("is closed to callers without a valid token", async () => {
