@@ -188,6 +188,12 @@ create table providers (
   update_time timestamp with time zone not null default now()
 );
 
+create table purged_charges (
+  budget_id text collate "C" not null,
+  period_start timestamp with time zone not null,
+  amount bigint not null
+) with (fillfactor=50);
+
 create table purges (
   purge_id bigint not null generated always as identity,
   trigger text not null,
@@ -975,16 +981,24 @@ AS $function$
         first_byte_times = coalesce(r.first_byte_times + excluded.first_byte_times, r.first_byte_times, excluded.first_byte_times);
     end $function$;
 
-CREATE OR REPLACE FUNCTION public.post_purged(movements usage_movement[], charges budget_charge[])
+CREATE OR REPLACE FUNCTION public.post_purged_charges(charges budget_charge[])
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+      insert into purged_charges as p
+      select c.budget_id, c.period_start, sum_bigint(c.amount) from unnest(charges) c
+      group by 1, 2
+      order by 1, 2
+      on conflict (budget_id, period_start) do update set amount = p.amount + excluded.amount
+    $function$;
+
+CREATE OR REPLACE FUNCTION public.post_purged_movements(movements usage_movement[])
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'tally_purged', 'public'
 AS $function$
         begin
           perform post_movements(movements, 0::smallint);
-          if charges is not null then
-            perform post_charges(charges, null);
-          end if;
         end $function$;
 
 CREATE OR REPLACE FUNCTION public.publish_budget_alerts()
@@ -1130,7 +1144,10 @@ AS $function$
       select array_agg(row(c.budget_id, c.period_start, c.amount)::budget_charge) into charges
       from unnest(gone) g, jsonb_to_recordset(g.charges) as c (
         budget_id text, period_start timestamptz, amount bigint);
-      perform post_purged(movements, charges);
+      perform post_purged_movements(movements);
+      if charges is not null then
+        perform post_purged_charges(charges);
+      end if;
       return next;
     end $function$;
 
@@ -1569,6 +1586,7 @@ alter table provider_keys add constraint provider_keys_pkey PRIMARY KEY (provide
 alter table providers add constraint providers_pkey PRIMARY KEY (provider);
 alter table providers add constraint providers_billing_type_check CHECK ((billing_type = ANY (ARRAY['PAY_AS_YOU_GO'::text, 'MONTHLY_QUOTA'::text, 'FREE_TIER'::text])));
 alter table providers add constraint providers_failed_request_billing_check CHECK ((failed_request_billing = ANY (ARRAY['USAGE'::text, 'NONE'::text, 'PROMPT_ONLY'::text])));
+alter table purged_charges add constraint purged_charges_pkey PRIMARY KEY (budget_id, period_start);
 alter table purges add constraint purges_pkey PRIMARY KEY (purge_id);
 alter table purges add constraint purges_trigger_check CHECK ((trigger = ANY (ARRAY['SCHEDULE'::text, 'CALL'::text])));
 alter table reprices add constraint reprices_pkey PRIMARY KEY (request_id);
@@ -1615,7 +1633,6 @@ CREATE INDEX usage_rollups_users_time ON public.usage_rollups_users USING btree 
 -- copies
 
 create schema tally_purged;
-create table tally_purged.budget_periods (like budget_periods including all);
 create table tally_purged.usage_rollups (like usage_rollups including all);
 
 -- triggers

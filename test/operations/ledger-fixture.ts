@@ -24,7 +24,7 @@ export async function insertTestBudgets({ knex }: Database): Promise<void> {
 export async function clearUsage({ knex }: Database): Promise<void> {
   await knex.raw(`truncate usage_keys, usage_records, usage_payloads, usage_rollups,
     budget_periods, budget_leases, reservation_outcomes, tally_purged.usage_rollups,
-    tally_purged.budget_periods`);
+    purged_charges`);
 }
 
 /** Writes new records in a lane, each of which settles the holds. */

@@ -3,8 +3,8 @@ import type { Knex } from "knex";
 /**
  * What retention needs: sums of the records that are gone, and the functions that remove.
  *
- * A record is purged by moving its figures to a second set of books, the schema `tally_purged`,
- * in the transaction that deletes it. The statistics are not touched, and at every moment they
+ * A record is purged by moving its figures to books of their own, `tally_purged.usage_rollups` and
+ * `purged_charges`, in the transaction that deletes it. The statistics are not touched, and at every moment they
  * are what the records that are there and the books of those that are gone add up to.
  */
 export async function up(knex: Knex): Promise<void> {
@@ -39,29 +39,42 @@ export async function up(knex: Knex): Promise<void> {
 }
 
 /**
- * The books of purged records have the tables that posting writes to, under the same names and with
- * the same columns: with `tally_purged` first in the search path, the functions that post what a
- * record moves post it there. So the two cannot come to differ in what they count. A table that
- * posting writes to must be named here, or else a purge would post to the books of the living.
+ * The rollups of purged records are a table of the same name and columns in `tally_purged`: with
+ * that first in the search path, the function that posts what a record moves posts it there. So the
+ * two cannot come to differ in what they count. A table that `post_movements` writes to must be
+ * there as well, or else a purge would post to the books of the living. Charges are only added up:
+ * posting them settles, alerts and more, all of which was done when the record was finished.
  */
 async function createPurgedBooks(knex: Knex): Promise<void> {
   await knex.raw(`
     create schema tally_purged;
     create table tally_purged.usage_rollups (like usage_rollups including all);
-    create table tally_purged.budget_periods (like budget_periods including all);
+
+    -- What purged records had charged to each period.
+    create table purged_charges (
+      budget_id text collate "C" not null,
+      period_start timestamptz not null,
+      amount bigint not null,
+      primary key (budget_id, period_start)
+    ) with (fillfactor = 50);
 
     do $do$ begin
       execute format($def$
-        create function post_purged(movements usage_movement[], charges budget_charge[])
+        create function post_purged_movements(movements usage_movement[])
         returns void language plpgsql set search_path = tally_purged, %I as $$
         begin
           perform post_movements(movements, 0::smallint);
-          if charges is not null then
-            perform post_charges(charges, null);
-          end if;
         end $$
       $def$, current_schema());
     end $do$;
+
+    create function post_purged_charges(charges budget_charge[]) returns void language sql as $$
+      insert into purged_charges as p
+      select c.budget_id, c.period_start, sum_bigint(c.amount) from unnest(charges) c
+      group by 1, 2
+      order by 1, 2
+      on conflict (budget_id, period_start) do update set amount = p.amount + excluded.amount
+    $$;
   `);
 }
 
@@ -135,7 +148,10 @@ async function createPurgeRecords(knex: Knex): Promise<void> {
       select array_agg(row(c.budget_id, c.period_start, c.amount)::budget_charge) into charges
       from unnest(gone) g, jsonb_to_recordset(g.charges) as c (
         budget_id text, period_start timestamptz, amount bigint);
-      perform post_purged(movements, charges);
+      perform post_purged_movements(movements);
+      if charges is not null then
+        perform post_purged_charges(charges);
+      end if;
       return next;
     end $$;
   `);

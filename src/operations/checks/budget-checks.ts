@@ -16,7 +16,7 @@ export const budgetSpent: LedgerCheck = {
           budget_id text, period_start timestamptz, amount numeric)
         where r.${IS_FINISHED}
         union all
-        select budget_id, period_start, spent from tally_purged.budget_periods
+        select budget_id, period_start, amount from purged_charges
         union all
         select budget_id, period_start, amount from budget_adjustments where kind = 'RESET'
       ) moved

@@ -84,7 +84,7 @@ describe("PurgeUsage", () => {
       ["budget_periods", "spent", "budget_id = 'acme'"],
       ["tally_purged.usage_rollups", "requests", "grain = 2"],
       ["tally_purged.usage_rollups", "attempts", "grain = 7"],
-      ["tally_purged.budget_periods", "spent", "budget_id = 'all'"],
+      ["purged_charges", "amount", "budget_id = 'all'"],
     ]) {
       const trx = await knex.transaction();
       await trx.raw(`update ${table} set ${figure} = ${figure} + 1
