@@ -143,8 +143,13 @@ export function createConflictResolver(parts: CommitterParts): ConflictResolver 
       finish(entry, { result: resultOf(existing, "REPLAYED", NO_OVERAGES) });
       return undefined;
     }
-    const nothingElse = { payload: undefined, reservation: undefined };
-    const write = draftRecord(parts, { ...amendment, ...nothingElse, existing, isAmendment: true });
+    const write = draftRecord(parts, {
+      ...amendment,
+      reservation: amendment.reservation,
+      payload: undefined,
+      existing,
+      isAmendment: true,
+    });
     return {
       entry,
       write: { ...write, expectedVersion: existing.version },

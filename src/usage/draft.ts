@@ -45,13 +45,15 @@ function prepare({ preparer, nowUs }: DraftParts, input: PrepareInput): UsageRec
   }
 }
 
-/** The reservation that was named, unless the record has ended it before, and the one it keeps. */
+/**
+ * The reservation that was named, unless the record has ended it before, and the one it keeps. The
+ * same one named later may have been extended meanwhile, so what was named counts.
+ */
 function endingWith({ reservation: named, existing }: PrepareInput): Reservation[] {
   const kept = existing?.openReservation;
   const isEnded = existing !== undefined && isFinished(existing.status);
-  const isNew =
-    named && named.uid !== kept?.uid && !(isEnded && named.uid === existing.reservationId);
-  return [...(kept ? [kept] : []), ...(isNew ? [named] : [])];
+  const isOpen = named && !(isEnded && named.uid === existing.reservationId);
+  return [...(isOpen ? [named] : []), ...(kept && kept.uid !== named?.uid ? [kept] : [])];
 }
 
 function holdsOf(reservation: Reservation): HoldJson[] {

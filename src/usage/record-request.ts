@@ -19,6 +19,8 @@ export interface Amendment {
   readonly submission: UsageSubmission;
   /** Whether it is failed because nothing was heard of it. */
   readonly isSwept: boolean;
+  /** The reservation that ends with it from now on. Undefined: the one that it has. */
+  readonly reservation?: Reservation | undefined;
 }
 
 /** One record to amend by what it is when its turn comes. */

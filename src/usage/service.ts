@@ -203,7 +203,7 @@ export function createUsageService(
       return { record: await toProto(record) };
     },
     async updateUsageStatus(request, context) {
-      const update = fromProtoStatusUpdate(request);
+      const update = fromProtoStatusUpdate(request, reservationOf(request, ""));
       const result = await parts.recorder.amend({
         requestId: request.requestId,
         amend: (existing) => updateStatus(existing, update),

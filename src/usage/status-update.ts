@@ -1,4 +1,5 @@
 import type { TokenCounts } from "../pricing/tokens.js";
+import type { Reservation } from "../quota/reservation.js";
 import { statusConflict } from "./conflict.js";
 import type { Amendment } from "./record-request.js";
 import { isFinished, type UsageRecord, type UsageStatus } from "./usage-record.js";
@@ -16,6 +17,8 @@ export interface StatusUpdate {
   readonly firstByteTimeMs: number | undefined;
   readonly responseTimeMs: number | undefined;
   readonly outputTokensSoFar: number | undefined;
+  /** The reservation of the request, after it was extended. */
+  readonly reservation: Reservation | undefined;
 }
 
 /** HTTP status of a request of which it is only known that it failed. */
@@ -35,7 +38,8 @@ export function updateStatus(existing: UsageRecord, update: StatusUpdate): Amend
     throw statusConflict(existing, update.status, "status");
   }
   if (isGoingBack) throw statusConflict(existing, update.status, "status");
-  return { submission: { ...asTold(existing), ...changesOf(existing, update) }, isSwept: false };
+  const submission = { ...asTold(existing), ...changesOf(existing, update) };
+  return { submission, isSwept: false, reservation: update.reservation };
 }
 
 /** A record as a submission that says what it says. */

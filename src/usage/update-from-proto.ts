@@ -1,9 +1,13 @@
 import type { UpdateUsageStatusRequest } from "../../gen/tally/v1/usage_recorder_pb.js";
+import type { Reservation } from "../quota/reservation.js";
 import { fromProtoStatus } from "./from-proto.js";
 import type { StatusUpdate } from "./status-update.js";
 
 /** Reads a valid update. */
-export function fromProtoStatusUpdate(request: UpdateUsageStatusRequest): StatusUpdate {
+export function fromProtoStatusUpdate(
+  request: UpdateUsageStatusRequest,
+  reservation: Reservation | undefined,
+): StatusUpdate {
   return {
     // The contract's rules let no update without a status through.
     status: fromProtoStatus(request.status) ?? "PENDING",
@@ -17,6 +21,7 @@ export function fromProtoStatusUpdate(request: UpdateUsageStatusRequest): Status
     firstByteTimeMs: optionalNumber(request.firstByteTimeMs),
     responseTimeMs: optionalNumber(request.responseTimeMs),
     outputTokensSoFar: optionalNumber(request.outputTokensSoFar),
+    reservation,
   };
 }
 

@@ -3,7 +3,13 @@ import { UsageStatus } from "../../gen/tally/v1/usage_pb.js";
 import { RecordOutcome } from "../../gen/tally/v1/usage_recorder_pb.js";
 import { createActiveStore } from "../../src/usage/active-store.js";
 import { createSweeper } from "../../src/usage/sweeper.js";
-import { reserve, standing, untilKnown, userWithLimit } from "../quota/quota-fixture.js";
+import {
+  type CheckInit,
+  reserve,
+  standing,
+  untilKnown,
+  userWithLimit,
+} from "../quota/quota-fixture.js";
 import { startTestApp, type TestApp } from "../support/app.js";
 import { expectBalancedBooks } from "../support/books.js";
 import { eventually } from "../support/eventually.js";
@@ -36,14 +42,14 @@ describe("stale requests", () => {
   });
 
   /** A request that streams, with a reservation of its user's budget of $1. */
-  async function startStream(fields: UsageInit = {}) {
+  async function startStream(fields: UsageInit = {}, check: CheckInit = {}) {
     const userId = await userWithLimit(app, 1_000_000_000n);
-    const { reservationId } = await reserve(app, userId, 100_000_000n);
+    const { reservationId } = await reserve(app, userId, 100_000_000n, check);
     const input = usage({ userId, outputTokens: 0n, inputTokens: 0n, ...fields });
     await app.clients.recorder.startUsage({ usage: input, reservationId });
     const { requestId } = input;
     await app.clients.recorder.updateUsageStatus({ requestId, status: STREAMING });
-    return { ...input, userId, requestId };
+    return { input: { ...input, userId }, userId, requestId, reservationId };
   }
 
   async function statusOf(requestId: string): Promise<UsageStatus> {
@@ -77,7 +83,7 @@ describe("stale requests", () => {
     nowMs += 11 * MINUTE_MS;
     await operations.expireStaleRequests({});
     expect(await readTotals(app.database, "USER", stream.userId)).to.include({ requests: 1n });
-    const late = { ...stream, inputTokens: 1_000n, outputTokens: 100n };
+    const late = { ...stream.input, inputTokens: 1_000n, outputTokens: 100n };
     const { outcome, record } = await recorder.recordUsage({ usage: late });
     expect(outcome).to.equal(RecordOutcome.COMPLETED);
     expect(record).to.deep.include({ status: UsageStatus.COMPLETED, revision: 2n });
@@ -100,7 +106,7 @@ describe("stale requests", () => {
     await operations.expireStaleRequests({});
     const known = 10n * 3_000n + 7n * 15_000n;
     expect(await standing(app, userId)).to.deep.equal({ spent: known, held: 0n });
-    await recorder.recordUsage({ usage: { ...stream, outputTokens: 9n } });
+    await recorder.recordUsage({ usage: { ...stream.input, outputTokens: 9n } });
     expect((await standing(app, userId)).spent).to.equal(sonnetCost(10n, 9n));
   });
 
@@ -157,7 +163,7 @@ describe("stale requests", () => {
   ] as const) {
     it(`settles the reservation that a request was started with, when ${what} finishes it`, async () => {
       const stream = await startStream();
-      await finish({ ...stream, outputTokens: 1n });
+      await finish({ ...stream.input, outputTokens: 1n });
       const { spent, held } = await standing(app, stream.userId);
       expect(held).to.equal(0n);
       expect(spent > 0n).to.equal(true);
@@ -167,17 +173,44 @@ describe("stale requests", () => {
   it("settles the reservation of a request that another replica finishes", async () => {
     const stream = await startStream();
     await untilKnown(other, stream.userId);
-    await other.clients.recorder.recordUsage({ usage: stream });
+    await other.clients.recorder.recordUsage({ usage: stream.input });
     const { held } = await standing(app, stream.userId);
     expect(held).to.equal(0n);
     const { reservationId } = await reserve(app, stream.userId, 900_000_000n);
     expect(reservationId).to.not.equal("");
   });
 
+  for (const isBeat of [true, false]) {
+    const when = isBeat ? "with a heartbeat" : "at the end";
+    it(`settles a reservation that was extended, when that is told ${when}`, async () => {
+      const reservationTtl = { seconds: 1n };
+      const stream = await startStream({}, { reservationTtl });
+      const { requestId, userId } = stream;
+      await untilKnown(other, userId);
+      const { reservationId } = await app.clients.checker.extendReservation({
+        reservationId: stream.reservationId,
+        reservationTtl: { seconds: 600n },
+      });
+      if (isBeat) {
+        const beat = { requestId, status: STREAMING, reservationId };
+        await app.clients.recorder.updateUsageStatus(beat);
+      }
+      // What it was before is over: only as it is now can it be settled elsewhere.
+      const { rows } = await app.database.knex.raw("select clock_timestamp() as now");
+      await eventually("the first time is over", async () => {
+        const later = await app.database.knex.raw("select clock_timestamp() as now");
+        return later.rows[0].now.getTime() > rows[0].now.getTime() + 1_000;
+      });
+      const named = isBeat ? {} : { reservationId };
+      await other.clients.recorder.recordUsage({ usage: stream.input, ...named });
+      await eventually("it is settled", async () => (await standing(app, userId)).held === 0n);
+    });
+  }
+
   it("ends both reservations when a request is finished with another one than it began with", async () => {
     const stream = await startStream();
     const { reservationId } = await reserve(app, stream.userId, 50_000_000n);
-    await app.clients.recorder.recordUsage({ usage: stream, reservationId });
+    await app.clients.recorder.recordUsage({ usage: stream.input, reservationId });
     expect((await standing(app, stream.userId)).held).to.equal(0n);
   });
 
