@@ -97,6 +97,15 @@ const CHANNEL_OPTIONS: ClientOptions = {
 };
 
 /**
+ * For streams of requests. grpc-js keeps what was not sent yet, up to a mebibyte by default, and
+ * copies the list of it at each message: half of all the work of a long stream of small ones.
+ */
+const REQUEST_STREAM_OPTIONS: ClientOptions = {
+  ...CHANNEL_OPTIONS,
+  "grpc.per_rpc_retry_buffer_size": 16 * 1024,
+};
+
+/**
  * A client of one service. Connects at the first call and again whenever it must.
  *
  * @param address - "127.0.0.1:50051", or "unix:/path".
@@ -108,24 +117,36 @@ export function createGrpcClient<S extends DescService>(
   { connections = 1, timeoutMs = DEFAULT_TIMEOUT_MS, token, tls }: GrpcClientOptions = {},
 ): GrpcClient<S> {
   installTextEncoding();
-  const clients = Array.from(
-    { length: connections },
-    () => new Client(address, channelCredentials(tls), CHANNEL_OPTIONS),
-  );
+  const connect = (channelOptions: ClientOptions) =>
+    new Client(address, channelCredentials(tls), channelOptions);
+  const calls = createPool(connections, () => connect(CHANNEL_OPTIONS));
+  // They connect at their first call, if there is one.
+  const requestStreams = createPool(connections, () => connect(REQUEST_STREAM_OPTIONS));
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  let turn = 0;
-  const next = (): Client => {
-    turn = (turn + 1) % clients.length;
-    return clients[turn] as Client;
-  };
-  const methods = service.methods.map((method) => [
-    method.localName,
-    toFunction(method, next, { timeoutMs, headers }),
-  ]);
+  const methods = service.methods.map((method) => {
+    const { next } = method.methodKind === "bidi_streaming" ? requestStreams : calls;
+    return [method.localName, toFunction(method, next, { timeoutMs, headers })];
+  });
   const close = () => {
-    for (const client of clients) client.close();
+    calls.close();
+    requestStreams.close();
   };
   return { ...Object.fromEntries(methods), close };
+}
+
+/** Clients that take turns. */
+function createPool(size: number, connect: () => Client) {
+  const clients = Array.from({ length: size }, connect);
+  let turn = 0;
+  return {
+    next(): Client {
+      turn = (turn + 1) % clients.length;
+      return clients[turn] as Client;
+    },
+    close() {
+      for (const client of clients) client.close();
+    },
+  };
 }
 
 type AnyMethod =

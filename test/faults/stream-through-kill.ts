@@ -17,7 +17,7 @@ export interface StreamThrough {
   readonly acknowledgedBefore: number;
   /** Records that had been written, but not acknowledged, when the server was killed. */
   readonly replayed: number;
-  /** By how much the second server's memory grew after its first tenth, in MiB. */
+  /** How much more memory the second server held in the second half of its work, in MiB. */
   readonly grownMib: number;
 }
 
@@ -64,9 +64,9 @@ async function sendUntilKilled({ tally, clients }: Served, count: number): Promi
 
 async function sendTheRest({ tally, clients }: Served, from: number, to: number) {
   const memory = createMemoryWatch(tally.pid);
-  const tenth = from + (to - from) / 10;
+  const middle = (from + to) / 2;
   const { last, replayed, error } = await send(clients, { from, to }, (sequence) =>
-    memory.look(sequence <= tenth),
+    memory.look(sequence <= middle),
   );
   expect(error).to.equal(undefined);
   expect(last).to.equal(to);
@@ -142,29 +142,29 @@ async function expectRecorded(clients: TallyClients, count: number): Promise<voi
   expect(totalCostNanoUsd).to.equal(String((count * (count + 1)) / 2));
 }
 
-/** Looks now and then at what a process holds in memory. */
+/** Looks now and then at what a process holds in memory: the most of each half. */
 function createMemoryWatch(pid: number) {
   const LOOK_EVERY = 500;
   let answers = 0;
   let looking = Promise.resolve();
-  let firstMib = 0;
-  let mostMib = 0;
+  let firstHalfMib = 0;
+  let secondHalfMib = 0;
 
-  async function look(isWarmingUp: boolean): Promise<void> {
+  async function look(isFirstHalf: boolean): Promise<void> {
     const status = await readFile(`/proc/${pid}/status`, "utf8");
     const mib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
-    if (isWarmingUp) firstMib = Math.max(firstMib, mib);
-    mostMib = Math.max(mostMib, mib);
+    if (isFirstHalf) firstHalfMib = Math.max(firstHalfMib, mib);
+    else secondHalfMib = Math.max(secondHalfMib, mib);
   }
 
   return {
-    look(isWarmingUp: boolean) {
+    look(isFirstHalf: boolean) {
       answers += 1;
-      if (answers % LOOK_EVERY === 1) looking = looking.then(() => look(isWarmingUp));
+      if (answers % LOOK_EVERY === 1) looking = looking.then(() => look(isFirstHalf));
     },
     async grownMib(): Promise<number> {
       await looking;
-      return mostMib - firstMib;
+      return secondHalfMib - firstHalfMib;
     },
   };
 }
