@@ -473,6 +473,21 @@ AS $function$
       where b.limit_amount is not null
     $function$;
 
+CREATE OR REPLACE FUNCTION public.begin_reprice(wanted_id text, wanted_parameters jsonb, who text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+    begin
+      insert into reprices (request_id, parameters, requested_by)
+      values (wanted_id, wanted_parameters, who)
+      on conflict (request_id) do nothing;
+      if found then
+        perform pg_advisory_xact_lock(27973175172951911);
+        insert into audit_log (actor, method, request_id, action, resource_type, resource_id, after)
+        values (who, 'Reprice', wanted_id, 'CREATED', 'reprice', wanted_id, wanted_parameters);
+      end if;
+    end $function$;
+
 CREATE OR REPLACE FUNCTION public.drop_usage_partition(partition_name text, only_empty boolean)
  RETURNS text
  LANGUAGE plpgsql

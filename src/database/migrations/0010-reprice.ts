@@ -20,6 +20,21 @@ export async function up(knex: Knex): Promise<void> {
       models jsonb not null default '{}'
     );
 
+    -- Who begins one is in the audit log as well, which only grows under the catalog's lock (see
+    -- catalog-store.ts).
+    create function begin_reprice(wanted_id text, wanted_parameters jsonb, who text) returns void
+    language plpgsql as $$
+    begin
+      insert into reprices (request_id, parameters, requested_by)
+      values (wanted_id, wanted_parameters, who)
+      on conflict (request_id) do nothing;
+      if found then
+        perform pg_advisory_xact_lock(27973175172951911);
+        insert into audit_log (actor, method, request_id, action, resource_type, resource_id, after)
+        values (who, 'Reprice', wanted_id, 'CREATED', 'reprice', wanted_id, wanted_parameters);
+      end if;
+    end $$;
+
     -- Puts repriced records in the place of those that are there, moves every sum by the
     -- difference, and writes down how far the repricing has come: all of it or, if a record has
     -- changed since it was read, nothing. Answers whether it did.

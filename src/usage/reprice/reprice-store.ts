@@ -99,12 +99,8 @@ function createSession({ query, release }: LockedConnection): RepriceSession {
     close: release,
     readPage: (parameters, after, limit) => readPage(query, parameters, after, limit),
     async begin(requestId, parameters, requestedBy) {
-      const json = JSON.stringify(parameters);
-      await query(
-        `insert into reprices (request_id, parameters, requested_by) values (?, ?, ?)
-        on conflict (request_id) do nothing`,
-        [requestId, json, requestedBy],
-      );
+      const json = parametersJson(parameters);
+      await query("select begin_reprice(?, ?::jsonb, ?)", [requestId, json, requestedBy]);
       const [row] = await query<RepriceRow>(READ_REPRICE, [json, requestId]);
       return fromRepriceRow(row!);
     },
@@ -155,6 +151,20 @@ async function readPage(
     ],
   );
   return rows.map(fromRecordRow);
+}
+
+/** The request, as people read it in the logs. */
+function parametersJson(parameters: RepriceParameters): string {
+  return JSON.stringify({
+    start_time: formatMicroseconds(parameters.startUs),
+    end_time: formatMicroseconds(parameters.endUs),
+    model: parameters.model,
+    provider: parameters.provider,
+    user_id: parameters.userId,
+    api_key_id: parameters.apiKeyId,
+    only_unpriced: parameters.onlyUnpriced,
+    use_current_rate_multipliers: parameters.useCurrentRateMultipliers,
+  });
 }
 
 /** What the columns hold of a model's difference: bigint as decimal text. */

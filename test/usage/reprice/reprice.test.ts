@@ -206,10 +206,18 @@ describe("Reprice", () => {
     await reprice(app, { ...MAY, requestId: "r", model: "sonnet" });
     const [row] = await app.database.knex("reprices");
     expect(row).to.deep.include({ request_id: "r", requested_by: "local", records: 1n });
-    expect(row.parameters).to.include({ model: "sonnet", onlyUnpriced: false });
+    expect(row.parameters).to.include({ model: "sonnet", only_unpriced: false });
     expect(row.end_time).to.be.instanceOf(Date);
     const failure = await rpcFailure(reprice(app, { ...MAY, requestId: "r" }));
     expect(failure.reason).to.equal("TASK_CONFLICT");
+    const { entries } = await app.clients.catalog.listAuditLog({ resourceType: "reprice" });
+    expect(
+      entries.map(({ actor, method, resourceId }) => [actor, method, resourceId]),
+    ).to.deep.equal([["local", "Reprice", "r"]]);
+    expect(entries[0]?.after).to.include({
+      model: "sonnet",
+      end_time: "2026-06-01T00:00:00.000000Z",
+    });
   });
 
   it("refuses to begin while another one is under way", async () => {
