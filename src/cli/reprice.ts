@@ -8,15 +8,15 @@ import {
 } from "../../gen/tally/v1/operations_pb.js";
 import { toAscii } from "../ascii.js";
 import { createGrpcClient } from "../client/grpc-client.js";
-import { addressOption, timeArgument } from "./arguments.js";
+import { timeArgument } from "./arguments.js";
 import type { CommandOutput } from "./catalog.js";
 import { formatCount, formatDollars } from "./format.js";
 import { type ProgressTarget, showProgress } from "./progress.js";
+import { addServerOptions, credentialsOf, type ServerOptions } from "./server-options.js";
 import { createStyle, type Style } from "./style.js";
 import { renderTables, type Table } from "./table.js";
 
-interface RepriceOptions {
-  readonly address: string;
+interface RepriceOptions extends ServerOptions {
   readonly start: number;
   readonly end: number;
   readonly model?: string;
@@ -38,10 +38,8 @@ export function registerRepriceCommand(
   output: CommandOutput = process.stdout,
   progressTarget: ProgressTarget = process.stderr,
 ): void {
-  program
-    .command("reprice")
+  addServerOptions(program.command("reprice"))
     .description("have a running server price finished records by today's price book")
-    .addOption(addressOption())
     .requiredOption("--start <time>", "records that arrived from this time on", timeArgument)
     .requiredOption("--end <time>", "records that arrived before this time", timeArgument)
     .option("--model <model>", "only this model")
@@ -66,7 +64,7 @@ async function reprice(
   output: CommandOutput,
   progressTarget: ProgressTarget,
 ): Promise<void> {
-  const client = createGrpcClient(Operations, options.address);
+  const client = createGrpcClient(Operations, options.address, await credentialsOf(options));
   const requestId = options.dryRun ? "" : (options.requestId ?? randomUUID());
   const goOn = requestId === "" ? "" : ` (goes on with --request-id ${requestId})`;
   let last: RepriceResponse | undefined;

@@ -36,6 +36,8 @@ const EXPECTED: Readonly<Record<string, readonly [roles: string, bound: BoundRul
   "QuotaChecker.CheckQuota": ["gateway", "refuses"],
   "QuotaChecker.BatchCheckQuota": ["gateway", "refuses"],
   "QuotaChecker.ExtendReservation": ["gateway", "refuses"],
+  "QuotaChecker.ListBudgetAlerts": ["analyst operator", "refuses"],
+  "QuotaChecker.WatchBudgetAlerts": ["analyst operator", "refuses"],
   "QuotaChecker.ReleaseReservation": ["gateway", "refuses"],
   "QuotaChecker.GetQuota": ["gateway analyst operator", "narrows"],
   "Catalog.ApplyCatalog": ["operator", "refuses"],

@@ -1,4 +1,4 @@
-import { type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethod, type Message, toBinary } from "@bufbuild/protobuf";
 import {
   Client,
   type ClientOptions,
@@ -7,11 +7,12 @@ import {
   type ServiceError,
   type StatusObject,
 } from "@grpc/grpc-js";
+import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { toRpcError } from "../../src/client/rpc-error.js";
 
 /** How a call was answered. */
 export interface CallOutcome {
-  /** A `google.rpc.Code`; 0 for a stream as soon as it sent something. */
+  /** A `google.rpc.Code`; 0 for a stream that was not refused, as soon as that is known. */
   readonly code: number;
   /** The reason of a failure. */
   readonly reason: string | undefined;
@@ -52,10 +53,30 @@ export function createAnyMethodCaller(
           if (method.methodKind !== "unary") call.cancel();
         });
         call.end(bytes);
+        if (method.methodKind !== "unary") {
+          answerTwice(client).then(() => {
+            resolve(ANSWERED);
+            call.cancel();
+          });
+        }
       });
     },
     close: () => client.close(),
   };
+}
+
+/**
+ * A stream may have nothing to say for long. Whoever is refused hears it at once, so that by the
+ * time that later calls on the connection were answered, it would have been.
+ */
+async function answerTwice(client: Client): Promise<void> {
+  const { input, name, parent } = Health.method.check;
+  const path = `/${parent.typeName}/${name}`;
+  const asIs = (bytes: Buffer) => bytes;
+  const request = Buffer.from(toBinary(input, create(input)));
+  for (let round = 0; round < 2; round += 1) {
+    await new Promise((resolve) => client.makeUnaryRequest(path, asIs, asIs, request, resolve));
+  }
 }
 
 function toOutcome(error: ServiceError): CallOutcome {
