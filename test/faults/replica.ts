@@ -13,7 +13,7 @@ export interface Replica extends Spoken {
   /**
    * Ends it without any warning; calls that are under way fail. Nothing when it does not run.
    *
-   * @throws when it has logged an error
+   * @throws when it has logged that a call failed by a defect
    */
   kill(): Promise<void>;
   /** Stops it as an operator would. Nothing when it does not run. @throws as above */
@@ -66,8 +66,8 @@ export function createReplica(storage: ReplicaStorage): Replica {
     running = undefined;
     const { stderr } = await tally[how]();
     clients.close();
-    const defects = stderr.split("\n").filter((line) => line.includes('"level":"error"'));
-    if (defects.length > 0) throw new Error(`a replica logged errors:\n${defects.join("\n")}`);
+    const defects = stderr.split("\n").filter((line) => line.includes("by a defect"));
+    if (defects.length > 0) throw new Error(`calls failed by defects:\n${defects.join("\n")}`);
   }
 
   const clients = () => {
