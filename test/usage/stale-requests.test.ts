@@ -202,7 +202,10 @@ describe("stale requests", () => {
         return later.rows[0].now.getTime() > rows[0].now.getTime() + 1_000;
       });
       const named = isBeat ? {} : { reservationId };
-      await other.clients.recorder.recordUsage({ usage: stream.input, ...named });
+      const finished = { usage: stream.input, ...named };
+      const { record } = await other.clients.recorder.recordUsage(finished);
+      const ends = app.database.knex("reservation_outcomes");
+      expect(await ends.where({ reservation_id: record!.reservationUid })).to.have.length(1);
       await eventually("it is settled", async () => (await standing(app, userId)).held === 0n);
     });
   }
