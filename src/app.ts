@@ -13,6 +13,7 @@ import { createCatalogEditor } from "./catalog/editor.js";
 import { createCatalogFollower } from "./catalog/follower.js";
 import { createPriceImporter } from "./catalog/price-import.js";
 import { createPriceVersions } from "./catalog/price-versions.js";
+import { createProvisioner } from "./catalog/provisioner.js";
 import { createCatalogService } from "./catalog/service.js";
 import { createSettingsEditor } from "./catalog/settings-editor.js";
 import type { Config } from "./config.js";
@@ -32,6 +33,7 @@ import { createReservationExtender } from "./quota/extension.js";
 import { createLedger } from "./quota/ledger.js";
 import { fromLeaseJson, fromPeriodJson } from "./quota/ledger-json.js";
 import { createLedgerStore } from "./quota/ledger-store.js";
+import { createProvisioningChecker } from "./quota/provisioning.js";
 import { createReservationIdCodec } from "./quota/reservation-id.js";
 import { createQuotaService, decodeReservation } from "./quota/service.js";
 import {
@@ -180,10 +182,21 @@ async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
     rules: validateMessage,
     makeId: () => uuidV7(),
   });
-  return { directory, priceBook, priceVersions, service };
+  const provisioner = createProvisioner({
+    changes,
+    directory,
+    logger,
+    nowMs: () => Date.now(),
+    uptimeMs: () => performance.now(),
+  });
+  return { directory, priceBook, priceVersions, provisioner, service };
 }
 
-async function startQuota(context: AppContext, { directory, priceBook }: Catalog, stops: Stop[]) {
+async function startQuota(
+  context: AppContext,
+  { directory, priceBook, provisioner }: Catalog,
+  stops: Stop[],
+) {
   const { storage, logger, replicaId } = context;
   const store = createLedgerStore(storage.database, replicaId);
   const announcer = createSettledAnnouncer({ notify: store.notifySettled, logger });
@@ -219,14 +232,15 @@ async function startQuota(context: AppContext, { directory, priceBook }: Catalog
   const alerts = createAlertFeed({ store: createAlertStore(database), connection, logger });
   stops.push(() => alerts.stop());
   await alerts.start();
+  const checker = createChecker({
+    ...judging,
+    onUnchecked({ budgetId }) {
+      if (!unchecked.shouldWarn(budgetId)) return;
+      logger.warn({ budgetId }, "the database is away: requests pass this budget unseen");
+    },
+  });
   const service = createQuotaService({
-    checker: createChecker({
-      ...judging,
-      onUnchecked({ budgetId }) {
-        if (!unchecked.shouldWarn(budgetId)) return;
-        logger.warn({ budgetId }, "the database is away: requests pass this budget unseen");
-      },
-    }),
+    checker: createProvisioningChecker({ checker, provision: provisioner.provision }),
     extender: createReservationExtender(judging),
     alerts,
     ledger,

@@ -27,8 +27,7 @@ export function budgetViolations(budget: Budget, validation: BudgetValidation): 
   return [
     ...subjectViolations(path, budget),
     ...(existing === undefined ? [] : changedMeaning(path, budget, existing)),
-    ...zoneViolations(path, budget, isTimeZone),
-    ...windowViolations(`${path}.window`, budget.window),
+    ...periodViolations(`${path}.window`, budget.window, isTimeZone),
     ...timeViolations(`${path}.expire_time`, budget.expireTimeMs),
   ];
 }
@@ -64,14 +63,16 @@ function changedMeaning(path: string, budget: Budget, existing: BudgetMeaning): 
   return found;
 }
 
-function zoneViolations(
+/** Everything that is wrong with a window; `path` is where it is in the request. */
+export function periodViolations(
   path: string,
-  { window: { timeZone } }: Budget,
+  window: Budget["window"],
   isTimeZone: BudgetValidation["isTimeZone"],
 ): FieldViolation[] {
-  if (isTimeZone(timeZone)) return [];
+  const found = windowViolations(path, window);
+  if (isTimeZone(window.timeZone)) return found;
   const rule = 'must be an IANA time zone such as "Europe/Berlin"';
-  return [violation(`${path}.window.time_zone`, timeZone, rule)];
+  return [violation(`${path}.time_zone`, window.timeZone, rule), ...found];
 }
 
 function windowViolations(path: string, window: Budget["window"]): FieldViolation[] {

@@ -7,6 +7,7 @@ import type { CatalogDocument } from "./document.js";
 import { fromProtoPrice } from "./price-from-proto.js";
 import type { PriceKey } from "./price-id.js";
 import * as enums from "./proto-enums.js";
+import { type AutoProvision, DEFAULT_MAX_PER_MINUTE } from "./provision.js";
 import type { SettingsValues } from "./settings.js";
 import { MIN_TIME_MS } from "./time-validation.js";
 import type {
@@ -138,17 +139,23 @@ export function fromProtoPriceKey(
 /** Reads one entry, as {@link fromProtoDocument} does. */
 export function fromProtoBudget(budget: proto.Budget): Budget {
   return {
+    ...fromProtoBudgetTerms(budget),
     budgetId: budget.budgetId,
     scope: enums.BUDGET_SCOPES[budget.scope],
     subject: budget.subject,
+    expireTimeMs: fromProtoTime(budget.expireTime),
+    active: budget.active ?? true,
+  };
+}
+
+function fromProtoBudgetTerms(budget: proto.Budget | proto.DefaultBudget) {
+  return {
     measure: enums.BUDGET_MEASURES[budget.measure],
     limit: budget.limit ?? null,
     window: fromProtoWindow(budget.window),
     enforcement: enums.BUDGET_ENFORCEMENTS[budget.enforcement],
     alertPercents: [...new Set(budget.alertPercents)].sort((a, b) => a - b),
-    expireTimeMs: fromProtoTime(budget.expireTime),
     onUnavailable: enums.ON_UNAVAILABLES[budget.onUnavailable],
-    active: budget.active ?? true,
   };
 }
 
@@ -176,6 +183,23 @@ export function fromProtoSettings(settings: proto.Settings): SettingsValues {
     ...(maxResponseBodySize !== undefined && { maxResponseBodySize }),
     ...(unpricedModelPolicy !== undefined && { unpricedModelPolicy }),
     ...fromProtoRetention(settings),
+    ...(settings.autoProvision && {
+      autoProvision: fromProtoAutoProvision(settings.autoProvision),
+    }),
+  };
+}
+
+function fromProtoAutoProvision(given: proto.AutoProvision): AutoProvision {
+  const fromProtoDefault = (budget: proto.DefaultBudget) => ({
+    ...fromProtoBudgetTerms(budget),
+    name: budget.name,
+  });
+  return {
+    users: given.users,
+    apiKeys: given.apiKeys,
+    userBudgets: given.userBudgets.map(fromProtoDefault),
+    apiKeyBudgets: given.apiKeyBudgets.map(fromProtoDefault),
+    maxPerMinute: given.maxPerMinute ?? DEFAULT_MAX_PER_MINUTE,
   };
 }
 

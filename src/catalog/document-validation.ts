@@ -6,6 +6,7 @@ import { isValidTimeZone } from "../quota/time-zone.js";
 import { type BudgetMeaning, budgetViolations } from "./budget-validation.js";
 import type { CatalogDocument, DocumentCollection, DocumentEntry } from "./document.js";
 import { COLLECTION_FORMATS } from "./entry-json.js";
+import { autoProvisionViolations } from "./provision-validation.js";
 import { timeViolations } from "./time-validation.js";
 import type { ApiKey, PriceEntry, ProviderKey } from "./types.js";
 
@@ -60,6 +61,10 @@ export function documentViolations(
         isTimeZone,
       }),
     ),
+    ...autoProvisionViolations(document.settings.autoProvision, {
+      path: "document.settings.auto_provision",
+      isTimeZone,
+    }),
   ];
 }
 

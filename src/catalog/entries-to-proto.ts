@@ -104,7 +104,10 @@ export function toProtoBudget(edited: EditedEntry<"budgets">): proto.Budget {
   });
 }
 
-function toProtoWindow(window: BudgetWindow): MessageInitShape<typeof usage.BudgetWindowSchema> {
+/** A window as the contract has it. */
+export function toProtoWindow(
+  window: BudgetWindow,
+): MessageInitShape<typeof usage.BudgetWindowSchema> {
   const { kind, timeZone, days, anchorMs } = window;
   return {
     kind: usage.BudgetWindowKind[kind],

@@ -1,9 +1,12 @@
 import type { Database } from "../database/database.js";
+import { invalidFields } from "../errors.js";
+import { isValidTimeZone } from "../quota/time-zone.js";
 import type { ChangeOrigin } from "./audit.js";
 import type { CatalogChanges } from "./changes.js";
 import { settingsChange } from "./diff.js";
 import { assertEtag } from "./editor.js";
 import { etagOf } from "./etag.js";
+import { autoProvisionViolations } from "./provision-validation.js";
 import { resolveSettings, type Settings, type SettingsValues } from "./settings.js";
 import { toSettingsJson } from "./settings-json.js";
 import {
@@ -30,7 +33,7 @@ export interface SettingsEditor {
   /**
    * @param revise - makes what is given of what is given now; what it leaves out gets its default
    * @param etag - "": whatever state they are in
-   * @throws DomainError ETAG_MISMATCH
+   * @throws DomainError ETAG_MISMATCH, INVALID_FIELD
    */
   update(
     revise: (values: SettingsValues) => SettingsValues,
@@ -57,6 +60,11 @@ export function createSettingsEditor({ database, changes }: SettingsEditorParts)
         assertEtag(RESOURCE, toEdited(stored).etag, etag);
         const before = toSettingsJson(stored.values);
         const wanted = revise(stored.values);
+        const violations = autoProvisionViolations(wanted.autoProvision, {
+          path: "settings.auto_provision",
+          isTimeZone: isValidTimeZone,
+        });
+        if (violations.length > 0) throw invalidFields(violations);
         const after = toSettingsJson(wanted);
         const change = settingsChange(before, after);
         if (change !== undefined) {

@@ -1,3 +1,5 @@
+import type { JsonObject, JsonValue } from "./entry-json.js";
+import { fromAutoProvisionJson, toAutoProvisionJson } from "./provision-json.js";
 import type { RequestLogLevel, SettingsValues, UnpricedModelPolicy } from "./settings.js";
 
 /** The names that settings have in the contract and in the database. */
@@ -11,16 +13,18 @@ const NAMES = {
   headerRetentionDays: "header_retention_days",
   recordRetentionDays: "record_retention_days",
   keyRetentionDays: "key_retention_days",
+  autoProvision: "auto_provision",
 } as const satisfies Record<keyof SettingsValues, string>;
 
-/** What a setting may be. */
-export type SettingJson = string | number | readonly string[];
-
 /** The settings that are given, by their names in the contract. */
-export function toSettingsJson(values: SettingsValues): Readonly<Record<string, SettingJson>> {
-  const json: Record<string, SettingJson> = {};
+export function toSettingsJson({ autoProvision, ...plain }: SettingsValues): JsonObject {
+  const values: JsonObject = {
+    ...plain,
+    autoProvision: autoProvision && toAutoProvisionJson(autoProvision),
+  };
+  const json: Record<string, JsonValue> = {};
   for (const [field, name] of Object.entries(NAMES)) {
-    const value = values[field as keyof SettingsValues];
+    const value = values[field];
     if (value !== undefined) json[name] = value;
   }
   return json;
@@ -51,6 +55,8 @@ export function fromSettingJson(name: string, value: unknown): SettingsValues {
       return { recordRetentionDays: size(value) };
     case NAMES.keyRetentionDays:
       return { keyRetentionDays: size(value, 1) };
+    case NAMES.autoProvision:
+      return { autoProvision: fromAutoProvisionJson(value) };
     default:
       return {};
   }

@@ -5,6 +5,7 @@ import type { FieldViolation } from "../errors.js";
 import { fromProtoSettings } from "./document-from-proto.js";
 import { timestampOfUs } from "./entries-to-proto.js";
 import { applyMask, maskViolations } from "./mask-from-proto.js";
+import { toProtoAutoProvision } from "./provision-to-proto.js";
 import type { SettingsValues } from "./settings.js";
 import type { EditedSettings } from "./settings-editor.js";
 
@@ -38,10 +39,17 @@ export function settingsRevisionOf(
 
 /** What is not given stays unset. */
 function toProtoSettings(values: SettingsValues): proto.Settings {
-  const { requestLogLevel, unpricedModelPolicy, sensitiveHeaders = [], ...figures } = values;
+  const {
+    requestLogLevel,
+    unpricedModelPolicy,
+    sensitiveHeaders = [],
+    autoProvision,
+    ...figures
+  } = values;
   return create(proto.SettingsSchema, {
     ...figures,
     sensitiveHeaders: [...sensitiveHeaders],
+    ...(autoProvision && { autoProvision: toProtoAutoProvision(autoProvision) }),
     ...(requestLogLevel && { requestLogLevel: proto.RequestLogLevel[requestLogLevel] }),
     ...(unpricedModelPolicy && {
       unpricedModelPolicy: proto.UnpricedModelPolicy[unpricedModelPolicy],

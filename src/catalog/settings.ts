@@ -1,3 +1,5 @@
+import { type AutoProvision, NO_PROVISION } from "./provision.js";
+
 /** What is kept of headers and bodies: nothing, headers, or both. */
 export type RequestLogLevel = "BASIC" | "HEADERS" | "FULL";
 
@@ -22,6 +24,7 @@ export interface SettingsValues {
   readonly recordRetentionDays?: number;
   /** Days after the last report that the id of a purged record is known, 1 to 36,500. */
   readonly keyRetentionDays?: number;
+  readonly autoProvision?: AutoProvision;
 }
 
 /** Settings of the whole installation as they apply. */
@@ -42,6 +45,7 @@ export interface Settings {
   readonly recordRetentionDays: number;
   /** At least 1. */
   readonly keyRetentionDays: number;
+  readonly autoProvision: AutoProvision;
   /** Secret that signs reservation ids; "" until the database was read. Never shown. */
   readonly reservationKey: string;
 }
@@ -73,6 +77,7 @@ export function resolveSettings(values: SettingsValues, reservationKey: string):
     headerRetentionDays: values.headerRetentionDays ?? DEFAULT_RETENTION_DAYS.headers,
     recordRetentionDays: values.recordRetentionDays ?? DEFAULT_RETENTION_DAYS.records,
     keyRetentionDays: values.keyRetentionDays ?? DEFAULT_RETENTION_DAYS.keys,
+    autoProvision: values.autoProvision ?? NO_PROVISION,
     reservationKey,
   };
 }

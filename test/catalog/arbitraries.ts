@@ -1,6 +1,7 @@
 /** Random valid documents over few ids, so that they meet each other's entries. */
 import fc from "fast-check";
 import type { CatalogDocument } from "../../src/catalog/document.js";
+import type { DefaultBudget } from "../../src/catalog/provision.js";
 import type { SettingsValues } from "../../src/catalog/settings.js";
 import type {
   ApiKey,
@@ -156,6 +157,19 @@ const budgets = entriesOf<Budget>("budget", (budgetId) =>
   }),
 );
 
+function defaultBudgets(minLength: number): fc.Arbitrary<DefaultBudget[]> {
+  const budget = fc.record<DefaultBudget>({
+    name: fc.constantFrom("a", "b-2", "monthly"),
+    measure: fc.constantFrom("COST", "TOKENS", "REQUESTS"),
+    limit: fc.option(fc.bigInt({ min: 0n, max: 10n ** 18n }), { nil: null }),
+    window: windows,
+    enforcement: fc.constantFrom("HARD", "SOFT"),
+    alertPercents: fc.constantFrom([], [80], [50, 1_000]),
+    onUnavailable: fc.constantFrom("DENY", "ALLOW"),
+  });
+  return fc.uniqueArray(budget, { selector: ({ name }) => name, minLength, maxLength: 2 });
+}
+
 const settings: fc.Arbitrary<SettingsValues> = fc.record(
   {
     requestLogLevel: fc.constantFrom("BASIC", "HEADERS", "FULL"),
@@ -167,6 +181,13 @@ const settings: fc.Arbitrary<SettingsValues> = fc.record(
     headerRetentionDays: fc.nat({ max: 36_500 }),
     recordRetentionDays: fc.nat({ max: 36_500 }),
     keyRetentionDays: fc.integer({ min: 1, max: 36_500 }),
+    autoProvision: fc.record({
+      users: fc.boolean(),
+      apiKeys: fc.boolean(),
+      userBudgets: defaultBudgets(1),
+      apiKeyBudgets: defaultBudgets(0),
+      maxPerMinute: fc.integer({ min: 1, max: 60_000 }),
+    }),
   },
   { requiredKeys: [] },
 );

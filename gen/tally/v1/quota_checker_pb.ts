@@ -377,7 +377,8 @@ export type CheckQuotaResponse = Message<"tally.v1.CheckQuotaResponse"> & {
   warnings: QuotaWarning[];
 
   /**
-   * For a denial by a budget: when asking again can help, at the latest when its window resets.
+   * For a denial by a budget, or of an unknown caller that may be created later: when asking again can
+   * help, at the latest when its window resets.
    * Unset: not before somebody changes something.
    *
    * @generated from field: google.protobuf.Duration retry_after = 10;
@@ -1102,7 +1103,8 @@ export enum QuotaReason {
   BALANCE_INSUFFICIENT = 5,
 
   /**
-   * Denied: the catalog does not know the user, or none was given.
+   * Denied: the catalog does not know the user, or none was given. The setting `auto_provision` can
+   * have it created; with a retry_after, too many are being created at the moment.
    *
    * @generated from enum value: QUOTA_REASON_USER_NOT_FOUND = 6;
    */
@@ -1116,7 +1118,7 @@ export enum QuotaReason {
   USER_INACTIVE = 7,
 
   /**
-   * Denied: the catalog does not know the API key.
+   * Denied: the catalog does not know the API key; as for users.
    *
    * @generated from enum value: QUOTA_REASON_API_KEY_NOT_FOUND = 8;
    */
