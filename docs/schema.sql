@@ -617,12 +617,8 @@ AS $function$
     begin
       select array_agg(w order by w.i) into wishes
       from json_populate_recordset(null::lease_wish, wanted) w;
-      insert into budget_periods (budget_id, period_start)
-      select w.budget_id, w.period_start from unnest(wishes) w order by 1, 2
-      on conflict do nothing;
-      perform 1 from budget_periods where (budget_id, period_start) in (
-        select w.budget_id, w.period_start from unnest(wishes) w)
-      order by budget_id, period_start for update;
+      perform lock_budget_periods((
+        select array_agg(row(w.budget_id, w.period_start, 0)::budget_charge) from unnest(wishes) w));
       insert into budget_leases (budget_id, period_start, replica_id, expire_time)
       select w.budget_id, w.period_start, replica, w.expire_time from unnest(wishes) w
       order by 1, 2
