@@ -13,7 +13,7 @@ const STORES = "-store\\.ts$|^src/operations/checks/";
 const CONVERTERS = "(/service|/rules|/proto-enums|(from|to)-proto)\\.ts$";
 
 /** Rooms whose subject is Tally's own. */
-const ROOMS = "pricing|usage|quota|catalog|operations|identity";
+const ROOMS = "pricing|analytics|usage|quota|catalog|operations|identity";
 
 /** @type {(name: string, comment: string, from: object, to: object) => object} */
 function never(name, comment, from, to) {
@@ -167,6 +167,16 @@ const rooms = [
     {
       path: "^src/",
       pathNot: "^src/(identity|database|server)/|^src/(ascii|caller|errors)\\.ts$",
+    },
+  ),
+  never(
+    "analytics-reads-rollups",
+    "Sums come from tables and names are handed in; calendars and times are what they are elsewhere.",
+    { path: "^src/analytics/" },
+    {
+      path: "^src/",
+      pathNot:
+        "^src/(analytics|database|server)/|^src/quota/(calendar|time-zone)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
     },
   ),
   never(

@@ -3,6 +3,8 @@ import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
 import { CheckQuotaRequestSchema } from "../gen/tally/v1/quota_checker_pb.js";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
+import { createAnalyticsStore } from "./analytics/analytics-store.js";
+import { createAnalyticsService } from "./analytics/service.js";
 import { startIdentity } from "./app-identity.js";
 import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
@@ -131,6 +133,7 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
         usage.service,
         quota.service,
         catalog.service,
+        createAnalytics(context, catalog),
         operations,
         identity.service,
       ];
@@ -338,6 +341,14 @@ function startOperations(
       isEmbedded: storage.isEmbedded,
     },
     staleRequests,
+  });
+}
+
+function createAnalytics({ storage, nowUs }: AppContext, { directory }: Catalog) {
+  return createAnalyticsService({
+    store: createAnalyticsStore(storage.database),
+    directory,
+    nowUs,
   });
 }
 

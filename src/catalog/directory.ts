@@ -17,6 +17,8 @@ export interface CatalogDirectory {
   readonly settings: Settings;
   user(userId: string): User | undefined;
   apiKey(apiKeyId: string): ApiKey | undefined;
+  /** All of them, in no order. */
+  apiKeys(): Iterable<ApiKey>;
   provider(provider: string): Provider | undefined;
   providerEndpoint(providerEndpointId: string): ProviderEndpoint | undefined;
   /** All of them, in no order. */
@@ -109,6 +111,7 @@ export function createCatalogDirectory(): CatalogDirectory & CatalogDirectoryWri
     },
     user: (id) => tables.users.entries.get(id),
     apiKey: (id) => tables.apiKeys.entries.get(id),
+    apiKeys: () => tables.apiKeys.entries.values(),
     provider: (name) => tables.providers.entries.get(name),
     providerEndpoint: (id) => tables.providerEndpoints.entries.get(id),
     providerEndpoints: () => tables.providerEndpoints.entries.values(),

@@ -1,3 +1,4 @@
+import { Analytics } from "../../gen/tally/v1/analytics_pb.js";
 import { Catalog } from "../../gen/tally/v1/catalog_pb.js";
 import { Operations } from "../../gen/tally/v1/operations_pb.js";
 import { QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
@@ -13,6 +14,7 @@ export interface TallyClients {
   readonly checker: GrpcClient<typeof QuotaChecker>;
   readonly recorder: GrpcClient<typeof UsageRecorder>;
   readonly catalog: GrpcClient<typeof Catalog>;
+  readonly analytics: GrpcClient<typeof Analytics>;
   readonly operations: GrpcClient<typeof Operations>;
   /** Closes the connections; calls that are under way fail. */
   close(): void;
@@ -39,6 +41,7 @@ export function createTallyClients(
       ...credentials,
       timeoutMs: LONG_CALL_TIMEOUT_MS,
     }),
+    analytics: createGrpcClient(Analytics, address, credentials),
     operations: createGrpcClient(Operations, address, {
       ...credentials,
       timeoutMs: LONG_CALL_TIMEOUT_MS,

@@ -98,8 +98,9 @@ export async function createPostRollups(knex: Knex): Promise<void> {
   await knex.raw(`
     -- A latency as a sketch of one observation; latencies of many are sums of these. DDSketch with
     -- a relative accuracy of 2 % (gamma = 1.02 / 0.98 = 51 / 49), as one number: bucket 0 counts 0 ms
-    -- and bucket n + 1 counts those above gamma^(n - 1) and up to gamma^n ms; each has twelve
-    -- decimal digits, so that numbers are merged by adding them.
+    -- and bucket n + 1 counts those above gamma^(n - 1) and up to gamma^n ms; each has ten
+    -- decimal digits, so that numbers are merged by adding them. Bucket 190, about two seconds,
+    -- stands before the decimal point: numbers are the shorter the nearer they are to it.
     create function latency_sketch(ms bigint, sign bigint) returns numeric
     language sql immutable as $$
       select (sign::text || 'e' || (10 * (case when ms < 1 then 0
