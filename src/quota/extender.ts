@@ -1,9 +1,9 @@
 import type { DatabaseClock } from "./database-clock.js";
 import type { BudgetFigures } from "./figures.js";
-import type { Grower } from "./grower.js";
 import type { PeriodKey } from "./lease.js";
 import type { LeaseBook, Need } from "./lease-book.js";
 import type { ExtendOutcome, ExtendRequest, ReserveOutcome } from "./ledger-requests.js";
+import type { Mover } from "./mover.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 import { toHolds } from "./releaser.js";
 import type { Reservation } from "./reservation.js";
@@ -17,7 +17,7 @@ export interface Extender {
 /** What an extender is made of. */
 export interface ExtenderParts {
   readonly book: LeaseBook;
-  readonly grower: Pick<Grower, "move">;
+  readonly mover: Pick<Mover, "move">;
   readonly clock: DatabaseClock;
   readonly makeUid: () => string;
   readonly reserve: (needs: readonly Need[], terms: ReservationTerms) => Promise<ReserveOutcome>;
@@ -26,7 +26,7 @@ export interface ExtenderParts {
 
 /** Makes an extender. */
 export function createExtender(parts: ExtenderParts): Extender {
-  const { book, grower, clock, makeUid } = parts;
+  const { book, mover, clock, makeUid } = parts;
 
   function termsOf(
     { expireTimeMs, requestId }: Reservation & { readonly requestId: string },
@@ -65,7 +65,7 @@ export function createExtender(parts: ExtenderParts): Extender {
       return { budgetId, periodStartMs, amount: total > held ? total : held };
     });
     const terms = termsOf({ ...reservation, requestId: "" }, request);
-    const moved = await grower.move(toHolds(reservation), needs, terms);
+    const moved = await mover.move(toHolds(reservation), needs, terms);
     if (moved.kind === "ENDED") return { kind: "ENDED" };
     const figures = await parts.figures(needs);
     if (moved.kind === "REFUSED") {

@@ -1,9 +1,10 @@
 import { databaseUnavailable } from "../errors.js";
 import type { DatabaseClock } from "./database-clock.js";
 import type { PeriodFigures } from "./figures.js";
-import { LEASE_MARGIN_MS, type Lease, type PeriodKey } from "./lease.js";
+import { toGrowRequest } from "./grow-request.js";
+import { type Lease, periodKeyOf } from "./lease.js";
 import type { LeaseBook, Need } from "./lease-book.js";
-import type { GrowAnswer, GrowRequest, ReservationHold } from "./ledger-messages.js";
+import type { GrowAnswer } from "./ledger-messages.js";
 import type { LedgerStore } from "./ledger-store.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 
@@ -15,12 +16,6 @@ export interface GrowOutcome {
   readonly figures: readonly PeriodFigures[];
 }
 
-/** How a reservation fared that was to be taken over from another replica. */
-export type MoveOutcome =
-  | { readonly kind: "MOVED"; readonly reservation: OpenReservation }
-  | { readonly kind: "REFUSED" }
-  | { readonly kind: "ENDED" };
-
 /** Asks the database for what leases lack, once for all callers that wait. */
 export interface Grower {
   /**
@@ -28,12 +23,6 @@ export interface Grower {
    *   for every caller of the group
    */
   grow(needs: readonly Need[], terms: ReservationTerms): Promise<GrowOutcome>;
-  /** Ends a reservation of another replica and makes its successor here, or neither. */
-  move(
-    holds: readonly ReservationHold[],
-    needs: readonly Need[],
-    terms: ReservationTerms,
-  ): Promise<MoveOutcome>;
   /** Brings a lease back to its target; nobody waits for it. */
   refill(lease: Lease): void;
 }
@@ -41,7 +30,7 @@ export interface Grower {
 /** What a grower is made of. */
 export interface GrowerParts {
   readonly book: LeaseBook;
-  readonly store: Pick<LedgerStore, "grow" | "move">;
+  readonly store: Pick<LedgerStore, "grow">;
   readonly clock: DatabaseClock;
   /** The longest that a caller waits for the database, milliseconds. */
   readonly answerTimeoutMs: number;
@@ -91,7 +80,7 @@ export function createGrower(parts: GrowerParts): Grower {
 
   async function serve(group: readonly Waiter[], refills: readonly Lease[]): Promise<void> {
     if (group.length === 0 && refills.length === 0) return;
-    const { request, keys } = toRequest(book, { group, refills, nowMs: clock.nowMs() });
+    const { request, keys } = toGrowRequest(book, { group, refills, nowMs: clock.nowMs() });
     try {
       const sentAtMs = clock.steadyMs();
       const answer = await store.grow(request);
@@ -126,7 +115,7 @@ export function createGrower(parts: GrowerParts): Grower {
       book.dropAside(needs);
       return;
     }
-    const figures = needs.map((need) => answer.periods[keys.get(keyOf(need))!]!);
+    const figures = needs.map((need) => answer.periods[keys.get(periodKeyOf(need))!]!);
     if (isAdmitted) {
       waiter.resolve({ reservation: book.reserveAside(needs, terms), figures });
       return;
@@ -161,70 +150,9 @@ export function createGrower(parts: GrowerParts): Grower {
         wake();
       });
     },
-    async move(holds, needs, terms) {
-      const nowMs = clock.nowMs();
-      const { request } = toRequest(book, { group: [{ needs, terms }], refills: [], nowMs });
-      try {
-        const sentAtMs = clock.steadyMs();
-        const answer = await store.move(holds, request);
-        if (typeof answer === "string") {
-          book.dropAside(needs);
-          return { kind: answer };
-        }
-        take(answer, sentAtMs);
-        return { kind: "MOVED", reservation: book.reserveAside(needs, terms) };
-      } catch (error) {
-        book.dropAside(needs);
-        throw error;
-      }
-    },
     refill(lease) {
       low.push(lease);
       wake();
     },
   };
-}
-
-/** Folds what the callers need, and what leases lack, into one question. */
-function toRequest(
-  book: LeaseBook,
-  wanted: {
-    readonly group: readonly Pick<Waiter, "needs" | "terms">[];
-    readonly refills: readonly Lease[];
-    readonly nowMs: number;
-  },
-) {
-  const keys = new Map<string, number>();
-  const periods: (PeriodKey & { expireTimeMs: number })[] = [];
-  const indexOf = (period: PeriodKey, expireTimeMs: number) => {
-    const key = keyOf(period);
-    const known = keys.get(key);
-    if (known !== undefined) {
-      const entry = periods[known]!;
-      entry.expireTimeMs = Math.max(entry.expireTimeMs, expireTimeMs);
-      return known;
-    }
-    const { budgetId, periodStartMs } = period;
-    keys.set(key, periods.length);
-    return periods.push({ budgetId, periodStartMs, expireTimeMs }) - 1;
-  };
-  const callers = wanted.group.map(({ needs, terms }) => {
-    const expireTimeMs = terms.expireTimeMs + LEASE_MARGIN_MS;
-    for (const need of needs) indexOf(need, expireTimeMs);
-    return book
-      .setAside(needs, terms)
-      .map((ask) => ({ period: indexOf(ask, expireTimeMs), amount: ask.amount }));
-  });
-  for (const lease of wanted.refills) {
-    indexOf(lease, wanted.nowMs + lease.longestTtlMs + LEASE_MARGIN_MS);
-  }
-  const request: GrowRequest = {
-    periods: periods.map((period) => ({ ...period, extra: book.refillOf(period) })),
-    callers,
-  };
-  return { request, keys };
-}
-
-function keyOf({ budgetId, periodStartMs }: PeriodKey): string {
-  return `${periodStartMs} ${budgetId}`;
 }

@@ -9,6 +9,7 @@ import {
   lackOf,
   openLease,
   type PeriodKey,
+  periodKeyOf,
   resize,
 } from "./lease.js";
 import {
@@ -92,7 +93,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
   /** What waiting callers were promised on periods that have no lease yet. */
   const asideWithoutLease = new Map<string, bigint>();
 
-  const leaseOf = (period: PeriodKey) => leases.get(keyOf(period));
+  const leaseOf = (period: PeriodKey) => leases.get(periodKeyOf(period));
 
   function moveAside(need: Need, amount: bigint): void {
     const lease = leaseOf(need);
@@ -100,7 +101,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
       lease.aside += amount;
       return;
     }
-    const key = keyOf(need);
+    const key = periodKeyOf(need);
     asideWithoutLease.set(key, (asideWithoutLease.get(key) ?? 0n) + amount);
   }
 
@@ -136,7 +137,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
   }
 
   function drop(lease: Lease): void {
-    const key = keyOf(lease);
+    const key = periodKeyOf(lease);
     if (leases.get(key) === lease) {
       leases.delete(key);
       if (lease.aside !== 0n) asideWithoutLease.set(key, lease.aside);
@@ -215,7 +216,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
     },
 
     takeGrown(period, answer) {
-      const key = keyOf(period);
+      const key = periodKeyOf(period);
       const known = leases.get(key);
       if (known?.leaseId === answer.leaseId) {
         applyAnswer(known, answer);
@@ -243,9 +244,9 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
     leases: () => leases.values(),
 
     openOn(period) {
-      const key = keyOf(period);
+      const key = periodKeyOf(period);
       return [...reservations.values()].filter(({ holds }) =>
-        holds.some((hold) => keyOf(hold) === key),
+        holds.some((hold) => periodKeyOf(hold) === key),
       );
     },
 
@@ -269,7 +270,7 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
         if (lease.expireTimeMs <= timeMs && isIdle) leases.delete(key);
       }
       for (const [leaseId, lease] of leasesById) {
-        const isCurrent = leases.get(keyOf(lease)) === lease;
+        const isCurrent = leases.get(periodKeyOf(lease)) === lease;
         if (!isCurrent && lease.open === 0n) leasesById.delete(leaseId);
       }
     },
@@ -293,8 +294,4 @@ function addHolds(former: readonly Hold[], more: readonly Hold[]): Hold[] {
 
 function outlives(lease: Lease, { expireTimeMs }: ReservationTerms): boolean {
   return lease.expireTimeMs >= expireTimeMs + OUTLIVING_MS;
-}
-
-function keyOf({ budgetId, periodStartMs }: PeriodKey): string {
-  return `${periodStartMs} ${budgetId}`;
 }

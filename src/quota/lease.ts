@@ -7,6 +7,11 @@ export interface PeriodKey {
   readonly periodStartMs: number;
 }
 
+/** A period as the key of a map. */
+export function periodKeyOf({ budgetId, periodStartMs }: PeriodKey): string {
+  return `${periodStartMs} ${budgetId}`;
+}
+
 /** A lease as the database answers it: absolute, never a difference. */
 export interface LeaseAnswer {
   readonly leaseId: bigint;

@@ -36,10 +36,13 @@ export interface LedgerStore {
   release(holds: readonly ReservationHold[]): Promise<ReleaseAnswer>;
   /**
    * Ends a reservation of another replica and grants its successor to this one, or neither. ENDED:
-   * there was nothing to move.
+   * there was nothing to move. Asking again for the same successor changes nothing.
+   *
+   * @param successor - uid
    */
   move(
     holds: readonly ReservationHold[],
+    successor: string,
     request: GrowRequest,
   ): Promise<GrowAnswer | "REFUSED" | "ENDED">;
   /**
@@ -84,10 +87,10 @@ export function createLedgerStore(database: Database, replicaId: string): Ledger
       const { released, leases } = await call<ReleaseJson>(sql, [toHoldsJson(holds)]);
       return { released: new Set(released ?? []), leases: (leases ?? []).map(fromLeaseJson) };
     },
-    async move(holds, request) {
+    async move(holds, successor, request) {
       const { wanted, asks } = toGrowJson(request);
-      const sql = "select move_reservation(?, ?::json, ?::json, ?::json) as answer";
-      const bindings = [replicaId, toHoldsJson(holds), wanted, asks];
+      const sql = "select move_reservation(?, ?::json, ?, ?::json, ?::json) as answer";
+      const bindings = [replicaId, toHoldsJson(holds), successor, wanted, asks];
       const { outcome, answer } = await call<MoveJson>(sql, bindings);
       return outcome === "MOVED" ? fromGrowJson(request, answer!) : outcome;
     },

@@ -14,6 +14,7 @@ import type {
   SettledNotice,
 } from "./ledger-requests.js";
 import type { LedgerStore } from "./ledger-store.js";
+import { createMover } from "./mover.js";
 import type { OpenReservation, ReservationTerms } from "./open-reservations.js";
 import { createPeriodReader } from "./period-reader.js";
 import { createReleaser } from "./releaser.js";
@@ -95,9 +96,10 @@ export function createLedger(parts: LedgerParts): Ledger {
   const grower = createGrower({ book, store, clock, answerTimeoutMs });
   const reader = createPeriodReader({ store, answerTimeoutMs, nowMs: clock.steadyMs });
   const releaser = createReleaser({ book, store, end });
+  const mover = createMover({ book, store, clock, answerTimeoutMs });
   const extender = createExtender({
     book,
-    grower,
+    mover,
     clock,
     makeUid,
     reserve: reserveAnew,
@@ -171,6 +173,7 @@ export function createLedger(parts: LedgerParts): Ledger {
 
   async function beat(): Promise<void> {
     await tender.beat();
+    await mover.resolve();
     await store.sweep(SWEEP_LEASES);
     book.forgetExpired(clock.nowMs());
   }

@@ -1,6 +1,6 @@
 import type { PeriodFigures } from "./figures.js";
 import { createGroupedCall } from "./grouped-calls.js";
-import type { PeriodKey } from "./lease.js";
+import { type PeriodKey, periodKeyOf } from "./lease.js";
 import type { LedgerStore } from "./ledger-store.js";
 import { withTimeLimit } from "./time-limit.js";
 
@@ -58,18 +58,18 @@ export function createPeriodReader(parts: PeriodReaderParts): PeriodReader {
   function remember(figures: readonly PeriodFigures[]): void {
     if (recent.size > MAX_REMEMBERED) recent.clear();
     const readMs = nowMs();
-    for (const period of figures) recent.set(keyOf(period), { figures: period, readMs });
+    for (const period of figures) recent.set(periodKeyOf(period), { figures: period, readMs });
   }
 
   return {
     read,
     learn(period) {
-      const known = recent.get(keyOf(period));
+      const known = recent.get(periodKeyOf(period));
       if (known) known.figures = { ...known.figures, spent: period.spent, leased: period.leased };
     },
     async readRecent(keys) {
       const oldestMs = nowMs() - RECENT_MS;
-      const known = keys.map((key) => recent.get(keyOf(key)));
+      const known = keys.map((key) => recent.get(periodKeyOf(key)));
       if (known.every((entry) => entry !== undefined && entry.readMs > oldestMs)) {
         return known.map((entry) => entry!.figures);
       }
@@ -78,8 +78,4 @@ export function createPeriodReader(parts: PeriodReaderParts): PeriodReader {
       return figures;
     },
   };
-}
-
-function keyOf({ budgetId, periodStartMs }: PeriodKey): string {
-  return `${periodStartMs} ${budgetId}`;
 }

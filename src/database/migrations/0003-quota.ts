@@ -35,11 +35,12 @@ export async function up(knex: Knex): Promise<void> {
     create index budget_leases_expire_time on budget_leases (expire_time);
 
     -- How a reservation ended, written once by whoever ends it before its expiry: a record that
-    -- settles it, or a release. Rows are of no use once the reservation has expired, and are purged
-    -- then.
+    -- settles it, or a release; successor is the reservation on another replica that took its
+    -- place. Rows are of no use once the reservation has expired, and are purged then.
     create table reservation_outcomes (
       reservation_id uuid primary key,
       outcome text not null check (outcome in ('SETTLED', 'RELEASED')),
+      successor uuid,
       expire_time timestamptz not null
     );
     create index reservation_outcomes_expire_time on reservation_outcomes (expire_time);

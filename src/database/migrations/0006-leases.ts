@@ -180,18 +180,26 @@ async function createMoveReservation(knex: Knex): Promise<void> {
   await knex.raw(`
     -- Ends a reservation of another replica and grants its successor to this one, or neither: in
     -- between nobody else can take what it held. outcome: MOVED with the answer of grow_leases,
-    -- REFUSED, or ENDED when there was nothing to move.
-    create function move_reservation(replica text, holds json, wanted json, asks json)
-    returns json language plpgsql as $$
+    -- REFUSED, or ENDED when there was nothing to move. Asked again, because the first answer was
+    -- lost, it answers MOVED and grants nothing more.
+    create function move_reservation(
+      replica text, holds json, successor_id uuid, wanted json, asks json
+    ) returns json language plpgsql as $$
     declare
       answer json;
     begin
-      if release_reservations(holds) ->> 'released' is null then
+      if release_reservations(holds) ->> 'released' is not null then
+        update reservation_outcomes set successor = successor_id
+        where reservation_id = (holds -> 0 ->> 'reservation_id')::uuid;
+        answer := grow_leases(replica, wanted, asks);
+        if json_array_length(asks) > 0 and json_array_length(answer -> 'admitted') = 0 then
+          raise exception using errcode = 'TL001', message = 'refused';
+        end if;
+      elsif exists (select 1 from reservation_outcomes where successor = successor_id
+          and reservation_id = (holds -> 0 ->> 'reservation_id')::uuid) then
+        answer := grow_leases(replica, wanted, '[]');
+      else
         return json_build_object('outcome', 'ENDED');
-      end if;
-      answer := grow_leases(replica, wanted, asks);
-      if json_array_length(asks) > 0 and json_array_length(answer -> 'admitted') = 0 then
-        raise exception using errcode = 'TL001', message = 'refused';
       end if;
       return json_build_object('outcome', 'MOVED', 'answer', answer);
     exception when sqlstate 'TL001' then
