@@ -48,6 +48,22 @@ export const anyCommand: fc.Arbitrary<LedgerCommand> = fc.oneof(
     ),
   },
   {
+    weight: 3,
+    // Asked twice as often as it takes, a replica begins to keep some in store.
+    arbitrary: command("warm", fc.tuple(replica, fc.bigInt(0n, 2n)), async (world, at, each) => {
+      for (let round = 0; round < 2; round += 1) {
+        for (let made = 0; made < 12; made += 1) {
+          await world.reserve(at, [each, undefined], 2_000);
+        }
+        await world.drainNetwork();
+        await world.advance(1_000);
+        await world.beat(at);
+        await world.drainNetwork();
+      }
+    }),
+  },
+  { weight: 1, arbitrary: command("drain", fc.tuple(), (world) => world.drainNetwork()) },
+  {
     weight: 4,
     arbitrary: command(
       "settle",

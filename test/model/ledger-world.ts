@@ -33,6 +33,8 @@ export interface LedgerWorld {
   crash(replica: number): Promise<void>;
   stepNetwork(index: number): Promise<void>;
   loseAnswer(index: number): Promise<void>;
+  /** All calls go through, and their answers come. */
+  drainNetwork(): Promise<void>;
   /** @throws when the books are wrong */
   check(): Promise<void>;
   /** Lets everything end, and sees that nothing is left behind. @throws when something is */
@@ -208,6 +210,10 @@ export async function createLedgerWorld(
     },
     async loseAnswer(index) {
       network.lose(index);
+      await settleTurn();
+    },
+    async drainNetwork() {
+      await network.drain();
       await settleTurn();
     },
     check,
