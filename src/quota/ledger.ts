@@ -73,7 +73,7 @@ interface Remembered {
 export interface LedgerParts {
   readonly store: LedgerStore;
   readonly logger: Logger;
-  /** Tells the other replicas that reservations were settled which are none of this one's. */
+  /** Tells other replicas that reservations were settled or released which are not of this one. */
   readonly announce?: (notice: SettledNotice) => void;
   readonly clock?: DatabaseClock;
   /** Default 1,000 ms; undefined: none, whoever made it calls `beat`. */
@@ -95,7 +95,7 @@ export function createLedger(parts: LedgerParts): Ledger {
   const book = createLeaseBook((lease) => grower.refill(lease));
   const grower = createGrower({ book, store, clock, answerTimeoutMs });
   const reader = createPeriodReader({ store, answerTimeoutMs, nowMs: clock.steadyMs });
-  const releaser = createReleaser({ book, store, end });
+  const releaser = createReleaser({ store, onEnded: settled });
   const mover = createMover({ book, store, clock, answerTimeoutMs });
   const extender = createExtender({
     book,
@@ -171,6 +171,15 @@ export function createLedger(parts: LedgerParts): Ledger {
     return ended !== undefined;
   }
 
+  function settled({ uids, leases }: SettledNotice): void {
+    book.takeAnswers(leases);
+    const foreign = uids.filter((uid) => !end(uid));
+    const others = leases.filter(({ leaseId }) => !book.leaseById(leaseId));
+    if (foreign.length > 0 && others.length > 0) {
+      parts.announce?.({ uids: foreign, leases: others });
+    }
+  }
+
   async function beat(): Promise<void> {
     await tender.beat();
     await mover.resolve();
@@ -227,12 +236,8 @@ export function createLedger(parts: LedgerParts): Ledger {
     extend: (reservation, request) => extender.extend(reservation, request),
     release: (reservation) => releaser.release(reservation),
     settled(notice, periods = []) {
-      book.takeAnswers(notice.leases);
+      settled(notice);
       for (const period of periods) takeFigures(period);
-      const uids = notice.uids.filter((uid) => !end(uid));
-      if (uids.length === 0 || !parts.announce) return;
-      const leases = notice.leases.filter(({ leaseId }) => !book.leaseById(leaseId));
-      if (leases.length > 0) parts.announce({ uids, leases });
     },
     settledElsewhere({ uids, leases }) {
       book.takeAnswers(leases);

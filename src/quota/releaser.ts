@@ -1,6 +1,6 @@
 import { createGroupedCall } from "./grouped-calls.js";
-import type { LeaseBook } from "./lease-book.js";
 import type { ReservationHold } from "./ledger-messages.js";
+import type { SettledNotice } from "./ledger-requests.js";
 import type { LedgerStore } from "./ledger-store.js";
 import type { Reservation } from "./reservation.js";
 
@@ -17,17 +17,16 @@ export interface Releaser {
 
 /** Makes a releaser. */
 export function createReleaser(parts: {
-  readonly book: LeaseBook;
   readonly store: Pick<LedgerStore, "release">;
-  readonly end: (uid: string) => void;
+  /** Told of those that have ended, and how their leases stand after it. */
+  readonly onEnded: (notice: SettledNotice) => void;
 }): Releaser {
-  const { book, store, end } = parts;
+  const { store, onEnded } = parts;
   const release = createGroupedCall<Reservation, boolean>(async (group) => {
     const { released, leases } = await store.release(group.flatMap(toHolds));
-    book.takeAnswers(leases);
+    onEnded({ uids: group.map(({ uid }) => uid), leases });
     const answered = new Set<string>();
     return group.map(({ uid }) => {
-      end(uid);
       const isFirst = !answered.has(uid);
       answered.add(uid);
       return isFirst && released.has(uid);

@@ -94,11 +94,16 @@ async function open({ knex, ...database }: Database, firstLimit: bigint): Promis
       await setClock();
     },
     async period(startMs) {
-      const key = { budget_id: BUDGET_ID, period_start: new Date(startMs) };
-      const row = await knex("budget_periods").where(key).first();
-      const leases = await knex("budget_leases").where(key).select("amount");
-      const amounts = leases.map(({ amount }) => amount as bigint);
-      return { spent: row?.spent ?? 0n, leased: row?.leased ?? 0n, leases: amounts };
+      // One statement: what is under way meanwhile shows as a whole or not at all.
+      const { rows } = await knex.raw(
+        `select p.spent, p.leased, array(
+           select amount::text from budget_leases l
+           where l.budget_id = p.budget_id and l.period_start = p.period_start) as leases
+         from budget_periods p where budget_id = ? and period_start = to_timestamp(?::numeric / 1000)`,
+        [BUDGET_ID, startMs],
+      );
+      const row = rows[0] ?? { spent: 0n, leased: 0n, leases: [] };
+      return { spent: row.spent, leased: row.leased, leases: row.leases.map(BigInt) };
     },
   };
 }
