@@ -75,6 +75,7 @@ create table budget_alerts (
   measure text not null,
   limit_amount bigint,
   spent bigint not null,
+  unchecked_requests bigint not null default 0,
   fire_time timestamp with time zone not null default date_trunc('milliseconds'::text, clock_timestamp()),
   rearmed boolean not null default false
 );
@@ -223,6 +224,7 @@ create table reprices (
 create table reservation_outcomes (
   reservation_id uuid not null,
   outcome text not null,
+  successor uuid,
   expire_time timestamp with time zone not null
 );
 
@@ -771,19 +773,25 @@ AS $function$
       end if;
     end $function$;
 
-CREATE OR REPLACE FUNCTION public.move_reservation(replica text, holds json, wanted json, asks json)
+CREATE OR REPLACE FUNCTION public.move_reservation(replica text, holds json, successor_id uuid, wanted json, asks json)
  RETURNS json
  LANGUAGE plpgsql
 AS $function$
     declare
       answer json;
     begin
-      if release_reservations(holds) ->> 'released' is null then
+      if release_reservations(holds) ->> 'released' is not null then
+        update reservation_outcomes set successor = successor_id
+        where reservation_id = (holds -> 0 ->> 'reservation_id')::uuid;
+        answer := grow_leases(replica, wanted, asks);
+        if json_array_length(asks) > 0 and json_array_length(answer -> 'admitted') = 0 then
+          raise exception using errcode = 'TL001', message = 'refused';
+        end if;
+      elsif exists (select 1 from reservation_outcomes where successor = successor_id
+          and reservation_id = (holds -> 0 ->> 'reservation_id')::uuid) then
+        answer := grow_leases(replica, wanted, '[]');
+      else
         return json_build_object('outcome', 'ENDED');
-      end if;
-      answer := grow_leases(replica, wanted, asks);
-      if json_array_length(asks) > 0 and json_array_length(answer -> 'admitted') = 0 then
-        raise exception using errcode = 'TL001', message = 'refused';
       end if;
       return json_build_object('outcome', 'MOVED', 'answer', answer);
     exception when sqlstate 'TL001' then

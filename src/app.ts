@@ -43,6 +43,7 @@ import {
   readSettledNotice,
   SETTLED_CHANNEL,
 } from "./quota/settled-notices.js";
+import { createUncheckedCounter } from "./quota/unchecked-passes.js";
 import { isLoopback, parseAddress } from "./server/address.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
 import type { ServiceImplementation } from "./server/handler.js";
@@ -203,8 +204,11 @@ async function startQuota(
   const { storage, logger, replicaId } = context;
   const store = createLedgerStore(storage.database, replicaId);
   const announcer = createSettledAnnouncer({ notify: store.notifySettled, logger });
+  const alertStore = createAlertStore(storage.database);
+  const unchecked = createUncheckedCounter(alertStore.fireUnchecked);
   const ledger = createLedger({
     store,
+    onBeat: unchecked.flush,
     logger,
     announce: announcer.announce,
     answerTimeoutMs: context.config.quota.timeoutMs,
@@ -230,15 +234,17 @@ async function startQuota(
     ledger,
     unpricedModelPolicy: () => directory.settings.unpricedModelPolicy,
   };
-  const unchecked = createWarnLimiter({ nowMs: () => performance.now() });
-  const { database, connection } = storage;
-  const alerts = createAlertFeed({ store: createAlertStore(database), connection, logger });
+  const uncheckedWarning = createWarnLimiter({ nowMs: () => performance.now() });
+  const { connection } = storage;
+  const alerts = createAlertFeed({ store: alertStore, connection, logger });
   stops.push(() => alerts.stop());
   await alerts.start();
   const checker = createChecker({
     ...judging,
-    onUnchecked({ budgetId }) {
-      if (!unchecked.shouldWarn(budgetId)) return;
+    onUnchecked(period) {
+      unchecked.count(period);
+      const { budgetId } = period;
+      if (!uncheckedWarning.shouldWarn(budgetId)) return;
       logger.warn({ budgetId }, "the database is away: requests pass this budget unseen");
     },
   });

@@ -2,6 +2,7 @@ import type { Database } from "../database/database.js";
 import { withRetry } from "../database/retry.js";
 import type { AlertFilter, AlertKind, BudgetAlert } from "./alert.js";
 import type { BudgetMeasure, BudgetScope } from "./directory.js";
+import type { UncheckedPasses } from "./unchecked-passes.js";
 
 /** Alerts in PostgreSQL. Only what was published is read. */
 export interface AlertStore {
@@ -17,6 +18,8 @@ export interface AlertStore {
     filter: AlertFilter,
     options: { readonly afterId: bigint; readonly limit: number },
   ): Promise<BudgetAlert[]>;
+  /** Fires an alert for each budget that requests passed unasked. */
+  fireUnchecked(passes: readonly UncheckedPasses[]): Promise<void>;
   /** The id of the first alert that was fired at a time or later. */
   firstSince(timeMs: number): Promise<bigint | undefined>;
 }
@@ -32,6 +35,7 @@ interface AlertRow {
   readonly measure: BudgetMeasure;
   readonly limit_amount: bigint | null;
   readonly spent: bigint;
+  readonly unchecked_requests: bigint;
   readonly fire_time: Date;
 }
 
@@ -62,6 +66,14 @@ export function createAlertStore({ knex }: Pick<Database, "knex">): AlertStore {
     readBefore: (filter, { beforeId, limit }) =>
       select(filter, { above: false, id: beforeId, limit }),
     readAfter: (filter, { afterId, limit }) => select(filter, { above: true, id: afterId, limit }),
+    async fireUnchecked(passes) {
+      const json = passes.map(({ budgetId, periodStartMs, requests }) => ({
+        budget_id: budgetId,
+        period_start: new Date(periodStartMs).toISOString(),
+        requests,
+      }));
+      await withRetry(() => knex.raw(FIRE_UNCHECKED, [JSON.stringify(json)]));
+    },
     async firstSince(timeMs) {
       const sql = "select min(alert_id) as id from budget_alerts where fire_time >= ?";
       const { rows } = await withRetry(() => knex.raw(sql, [new Date(timeMs).toISOString()]));
@@ -69,6 +81,20 @@ export function createAlertStore({ knex }: Pick<Database, "knex">): AlertStore {
     },
   };
 }
+
+const FIRE_UNCHECKED = `
+  with fired as (
+    insert into budget_alerts (budget_id, period_start, kind, scope, subject, measure, limit_amount,
+      spent, unchecked_requests)
+    select b.budget_id, u.period_start, 'UNCHECKED', b.scope, b.subject, b.measure, b.limit_amount,
+      coalesce(p.spent, 0), u.requests
+    from json_to_recordset(?::json) as u (
+      budget_id text, period_start timestamptz, requests bigint)
+    join budgets b on b.budget_id = u.budget_id
+    left join budget_periods p on p.budget_id = u.budget_id and p.period_start = u.period_start
+    returning 1
+  )
+  select pg_notify('tally_budget_alerts', '') from (select 1 from fired limit 1) f`;
 
 function toSql({ budgetId, scope, subject, startMs, endMs }: AlertFilter) {
   const conditions = ["alert_id is not null"];
@@ -97,6 +123,7 @@ function fromRow(row: AlertRow): BudgetAlert {
     thresholdPercent: row.threshold_percent,
     limit: row.limit_amount,
     spent: row.spent,
+    uncheckedRequests: row.unchecked_requests,
     periodStartMs: row.period_start.getTime(),
     fireTimeMs: row.fire_time.getTime(),
   };

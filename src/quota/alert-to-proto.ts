@@ -36,6 +36,7 @@ function toProtoAlert(alert: BudgetAlert) {
     thresholdPercent: alert.thresholdPercent ?? 0,
     limit: alert.limit ?? 0n,
     spent: alert.spent,
+    uncheckedRequests: alert.uncheckedRequests,
     periodStartTime: timestampFromMs(alert.periodStartMs),
     fireTime: timestampFromMs(alert.fireTimeMs),
   });

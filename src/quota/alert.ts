@@ -1,7 +1,7 @@
 import type { BudgetMeasure, BudgetScope } from "./directory.js";
 
 /** What an alert is about; names of the contract's BudgetAlertKind. */
-export type AlertKind = "THRESHOLD";
+export type AlertKind = "THRESHOLD" | "UNCHECKED";
 
 /** Something about a budget that somebody wanted to know when it happened. */
 export interface BudgetAlert {
@@ -18,6 +18,8 @@ export interface BudgetAlert {
   readonly limit: bigint | null;
   /** Of the period at that moment, in the measure's unit. */
   readonly spent: bigint;
+  /** Requests that passed without being asked, while the database was away. */
+  readonly uncheckedRequests: bigint;
   /** Milliseconds since 1970, as all times here. */
   readonly periodStartMs: number;
   readonly fireTimeMs: number;

@@ -75,6 +75,8 @@ export interface LedgerParts {
   readonly logger: Logger;
   /** Tells other replicas that reservations were settled or released which are not of this one. */
   readonly announce?: (notice: SettledNotice) => void;
+  /** Done at the end of each heartbeat: the database is there. */
+  readonly onBeat?: () => Promise<void>;
   readonly clock?: DatabaseClock;
   /** Default 1,000 ms; undefined: none, whoever made it calls `beat`. */
   readonly heartbeatMs?: number | undefined;
@@ -185,6 +187,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     await mover.resolve();
     await store.sweep(SWEEP_LEASES);
     book.forgetExpired(clock.nowMs());
+    await parts.onBeat?.();
   }
 
   async function heartbeat(): Promise<void> {

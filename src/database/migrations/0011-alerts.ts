@@ -31,6 +31,8 @@ async function createTables(knex: Knex): Promise<void> {
       measure text not null,
       limit_amount bigint,
       spent bigint not null,
+      -- Requests that passed without being asked, while the database was away.
+      unchecked_requests bigint not null default 0,
       fire_time timestamptz not null default date_trunc('milliseconds', clock_timestamp()),
       -- Whether it may fire again, because the limit was raised above it or the budget reset.
       rearmed boolean not null default false
