@@ -3932,7 +3932,8 @@ export enum OnUnavailable {
   DENY = 1,
 
   /**
-   * Meant to allow the check, at the risk of overspending. Kept, but not heeded yet: treated as DENY.
+   * Allow the check unasked, at the risk of overspending. Such requests are counted and told as an
+   * alert once the database is back.
    *
    * @generated from enum value: ON_UNAVAILABLE_ALLOW = 2;
    */
