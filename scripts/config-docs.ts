@@ -4,13 +4,29 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { fileKeyOf } from "../src/config-file.js";
 import { SETTINGS, type Setting } from "../src/config-settings.js";
 
 const INTRODUCTION = `# Configuration
 
-Settings are environment variables; an empty one counts as unset. Tally checks all of them when
-it starts and names every one that is not allowed. A variable that begins with \`TALLY_\` and is
-not in this list is reported in the log, since it is most likely misspelt.
+Settings come from environment variables and from a YAML file, which \`--config FILE\` or
+\`TALLY_CONFIG\` names. A variable wins over the file, and the file over the default. An empty
+value counts as unset.
+
+In the file, a setting has the name of its variable in lower case without \`TALLY_\`:
+
+\`\`\`yaml
+log_level: debug
+shutdown_grace: 30s
+database_url: postgres://tally@db:5432/tally
+\`\`\`
+
+Tally checks all settings when it starts and names every one that is not allowed, with its line in
+the file. A key of the file that is no setting is refused; a variable that begins with \`TALLY_\`
+and is none is reported in the log, since it is most likely misspelt. \`tally config check\` does
+the same without starting anything: it prints every setting as it holds and where it comes from,
+without secrets, and exits with 1 when something is wrong. Keep passwords out of a file that others
+can read.
 
 This page is generated from \`src/config-settings.ts\` by \`scripts/config-docs.ts\`.
 `;
@@ -28,6 +44,7 @@ export function renderConfigDocs(settings: readonly Setting<unknown>[]): string 
 function describeSetting({ name, default: value, kind, doc }: Setting<unknown>): string {
   const unit = kind.unit === undefined ? "" : ` ${kind.unit}`;
   const facts = [
+    `- In a file: ${code(fileKeyOf(name))}`,
     `- Default: ${value === undefined ? "unset" : `${code(value)}${unit}`}`,
     `- Allowed: ${kind.allowed}`,
   ];

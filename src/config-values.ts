@@ -10,6 +10,8 @@ export interface ValueKind<T> {
   parse(text: string): T | undefined;
   /** How an error repeats the text; unset: quoted as it is. For values that may hold a secret. */
   show?(text: string): string;
+  /** A valid text as people may see it; unset: as it is. For values that hold a secret. */
+  mask?(text: string): string;
 }
 
 /** A whole number in decimal digits, from `min` to `max`. */
@@ -106,9 +108,23 @@ export function postgresUrl(): ValueKind<string> {
     },
     // What does not parse may hold a password anywhere.
     show: (text) => `a text of ${text.length} characters, not shown`,
+    mask: maskUrl,
   };
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {
   return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+/** Query parameters of a connection URL that say who connects, or by which secret. */
+const SECRET_PARAMETERS = /^(password|passwd|pwd|token|secret|sslpassword)$/i;
+
+/** The URL without the passwords that it holds. */
+export function maskUrl(text: string): string {
+  const url = new URL(text);
+  if (url.password !== "") url.password = "****";
+  for (const name of [...url.searchParams.keys()]) {
+    if (SECRET_PARAMETERS.test(name)) url.searchParams.set(name, "****");
+  }
+  return url.toString();
 }

@@ -1,9 +1,16 @@
 import { resolve } from "node:path";
-import { showValue } from "./ascii.js";
-import { CALLER_VARIABLES, SETTINGS, type Setting, type SettingValues } from "./config-settings.js";
-import { isLoopback, parseAddress } from "./server/address.js";
+import { problemsTogether } from "./config-rules.js";
+import { CALLER_VARIABLES, SETTINGS, type SettingValues } from "./config-settings.js";
+import {
+  CONFIG_FILE_VARIABLE,
+  type EffectiveSettings,
+  type Environment,
+  readSettings,
+} from "./config-sources.js";
 
-/** What the environment decides, checked and frozen. Durations in ms, sizes in bytes. */
+export type { Environment } from "./config-sources.js";
+
+/** What the settings decide, checked and frozen. Durations in ms, sizes in bytes. */
 export interface Config {
   readonly grpc: {
     /** HOST:PORT, where port 0 takes any free one, or unix:/PATH; see `parseAddress`. */
@@ -49,9 +56,6 @@ export interface Config {
   readonly log: { readonly level: SettingValues["logLevel"] };
 }
 
-/** The variables of a process, `process.env` for instance. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Settings that are not allowed: all of them, each with its name, its value and what is. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -60,24 +64,32 @@ export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(`invalid configuration\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
   }
+
+  /** What to do next, for people. */
+  get hint(): string {
+    return 'docs/configuration.md tells what each setting is for; "tally config check" tries again';
+  }
 }
 
 /**
- * Reads the settings; an empty variable counts as unset.
+ * Reads the settings from the environment, and from the file that `TALLY_CONFIG` names.
  *
  * @throws ConfigError with every problem at once
  */
 export function loadConfig(env: Environment): Config {
-  const problems: string[] = [];
-  const entries: [string, Setting<unknown>][] = Object.entries(SETTINGS);
-  const values: unknown = Object.fromEntries(
-    entries.map(([key, setting]) => [key, readSetting(setting, env, problems)]),
-  );
-  // Without a problem, every setting was read by its own kind.
+  const { settings, problems } = checkConfig(env);
   if (problems.length > 0) throw new ConfigError(problems);
-  const config = toConfig(checkTogether(values as SettingValues));
-  for (const group of Object.values(config)) Object.freeze(group);
+  const values: unknown = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+  // Without a problem, every setting was read by its own kind.
+  const config = toConfig(values as SettingValues);
+  for (const group of Object.values(config)) if (group !== undefined) Object.freeze(group);
   return Object.freeze(config);
+}
+
+/** Every setting as it holds, and all that is wrong: one by one, and together. */
+export function checkConfig(env: Environment): EffectiveSettings {
+  const { settings, problems } = readSettings(env);
+  return { settings, problems: [...problems, ...problemsTogether(settings)] };
 }
 
 /** Variables that look like settings and are none, misspelt ones for instance; sorted. */
@@ -85,55 +97,11 @@ export function unknownSettings(env: Environment): string[] {
   const known = new Set<string>([
     ...Object.values(SETTINGS).map(({ name }) => name),
     ...Object.values(CALLER_VARIABLES),
+    CONFIG_FILE_VARIABLE,
   ]);
   return Object.keys(env)
     .filter((name) => name.startsWith("TALLY_") && !known.has(name))
     .sort();
-}
-
-function readSetting<T>(setting: Setting<T>, env: Environment, problems: string[]): T | undefined {
-  const { name, kind } = setting;
-  const text = env[name] || setting.default;
-  if (text === undefined) return undefined;
-  const value = kind.parse(text);
-  if (value === undefined) {
-    const shown = (kind.show ?? showValue)(text);
-    problems.push(`${name}: must be ${kind.allowed} (was ${shown})`);
-  }
-  return value;
-}
-
-/** Throws when settings that are valid one by one contradict each other. */
-function checkTogether(values: SettingValues): SettingValues {
-  const problems: string[] = [];
-  if (values.auth === "none" && !isLoopback(parseAddress(values.grpcAddress))) {
-    problems.push(refusedAddress(SETTINGS.grpcAddress.name, values.grpcAddress));
-  }
-  problems.push(...tlsProblems(values));
-  const { databasePoolSize, recorderLanes, recorderBatchSize, recorderQueueLimit } = SETTINGS;
-  if (values.databasePoolSize <= values.recorderLanes) {
-    const rule = `must be larger than ${recorderLanes.name}, ${values.recorderLanes}`;
-    problems.push(`${databasePoolSize.name}: ${rule} (was ${values.databasePoolSize})`);
-  }
-  if (values.recorderQueueLimit < values.recorderBatchSize) {
-    const rule = `must be at least ${recorderBatchSize.name}, ${values.recorderBatchSize}`;
-    problems.push(`${recorderQueueLimit.name}: ${rule} (was ${values.recorderQueueLimit})`);
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
-  return values;
-}
-
-function tlsProblems(values: SettingValues): string[] {
-  const { tlsCert, tlsKey, tlsClientCa, tlsClientCertificates } = SETTINGS;
-  const needs = (name: string, other: string) => `${other}: must be set when ${name} is`;
-  const problems: string[] = [];
-  if (values.tlsKey && !values.tlsCert) problems.push(needs(tlsKey.name, tlsCert.name));
-  if (values.tlsCert && !values.tlsKey) problems.push(needs(tlsCert.name, tlsKey.name));
-  if (values.tlsClientCa && !values.tlsCert) problems.push(needs(tlsClientCa.name, tlsCert.name));
-  if (values.tlsClientCertificates === "required" && !values.tlsClientCa) {
-    problems.push(`${needs(tlsClientCertificates.name, tlsClientCa.name)} "required"`);
-  }
-  return problems;
 }
 
 function toTlsConfig(values: SettingValues): Config["tls"] {
@@ -145,14 +113,6 @@ function toTlsConfig(values: SettingValues): Config["tls"] {
     clientCaFile: tlsClientCa === undefined ? undefined : resolve(tlsClientCa),
     requireClientCertificate: values.tlsClientCertificates === "required",
   };
-}
-
-function refusedAddress(name: string, address: string): string {
-  return (
-    `${name}: must be a loopback address or a unix socket while ${SETTINGS.auth.name} is none, ` +
-    `because every caller may do everything then (was ${showValue(address)}); to listen there, ` +
-    `make a token with "tally token create --bootstrap" and set ${SETTINGS.auth.name}=required`
-  );
 }
 
 function toConfig(values: SettingValues): Config {

@@ -20,6 +20,7 @@ describe("loadConfig", () => {
       tls: undefined,
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
+      quota: { timeoutMs: 2_000 },
       shutdown: { graceMs: 10_000 },
       log: { level: "info" },
     });
@@ -41,6 +42,7 @@ describe("loadConfig", () => {
       TALLY_RECORDER_LANES: "4",
       TALLY_RECORDER_BATCH_SIZE: "512",
       TALLY_RECORDER_QUEUE_LIMIT: "512",
+      TALLY_QUOTA_TIMEOUT: "500ms",
       TALLY_SHUTDOWN_GRACE: "1.5s",
       TALLY_LOG_LEVEL: "debug",
     });
@@ -60,6 +62,7 @@ describe("loadConfig", () => {
         poolSize: 40,
       },
       recorder: { lanes: 4, batchSize: 512, queueLimit: 512 },
+      quota: { timeoutMs: 500 },
       shutdown: { graceMs: 1_500 },
       log: { level: "debug" },
     });

@@ -1,5 +1,6 @@
 import { Code } from "../../gen/google/rpc/code_pb.js";
 import { RpcError } from "../client/grpc-client.js";
+import { ConfigError } from "../config.js";
 import { isUnavailable } from "../database/errors.js";
 import { ServerGoneError } from "../traffic/retry.js";
 import { CommandError } from "./command-error.js";
@@ -26,7 +27,7 @@ function messageOf(error: Error): string {
 }
 
 function hintFor(error: unknown): string | undefined {
-  if (error instanceof CommandError) return error.hint;
+  if (error instanceof CommandError || error instanceof ConfigError) return error.hint;
   if (error instanceof ServerGoneError) {
     return "start the server and repeat the command: what is recorded is not recorded twice";
   }

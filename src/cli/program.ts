@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { readVersion } from "../version.js";
 import { registerCatalogCommands } from "./catalog.js";
 import { registerCertificateCommands } from "./certificate.js";
+import { registerConfigCommands } from "./config.js";
 import { registerDemoCommand } from "./demo.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
@@ -28,5 +29,6 @@ export function createProgram(): Command {
   registerTokenCommands(program);
   registerCertificateCommands(program);
   registerMigrateCommand(program);
+  registerConfigCommands(program);
   return program;
 }

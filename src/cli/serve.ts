@@ -2,21 +2,25 @@ import { once } from "node:events";
 import type { Command } from "commander";
 import { loadConfig, unknownSettings } from "../config.js";
 import { createLogger } from "../telemetry/logger.js";
+import { type ConfigOptions, configOption, environmentOf } from "./config-option.js";
 import { catchStopSignals } from "./stop-signal.js";
 
 /** `tally serve`: answers calls until it is told to stop. */
 export function registerServeCommand(program: Command): void {
   program
     .command("serve")
-    .description("start the server; settings come from the environment, logs go to standard error")
+    .description(
+      "start the server; docs/configuration.md has its settings, logs go to standard error",
+    )
+    .addOption(configOption())
     .action(serve);
 }
 
-async function serve(): Promise<void> {
-  const config = loadConfig(process.env);
+async function serve(options: ConfigOptions): Promise<void> {
+  const config = loadConfig(environmentOf(options));
   const logger = createLogger({ level: config.log.level });
   for (const name of unknownSettings(process.env)) {
-    logger.warn({ setting: name }, "no such setting; see docs/configuration.md");
+    logger.warn({ setting: name }, 'no such setting; "tally config check" shows those there are');
   }
   const stopSignal = catchStopSignals();
   // Loaded here, so that the other commands need not load a whole server.
