@@ -1,32 +1,5 @@
 import { IS_FINISHED, type LedgerCheck } from "./ledger-check.js";
-
-/** Every figure of a rollup that is a number, and what one finished record adds to it. */
-const SUMS: Readonly<Record<string, string>> = {
-  requests: "(not is_retried)::integer::bigint",
-  attempts: "1::bigint",
-  input_tokens: "input_tokens",
-  output_tokens: "output_tokens",
-  cache_creation_tokens: "cache_creation_tokens",
-  cache_read_tokens: "cache_read_tokens",
-  cost_input: "cost_input",
-  cost_output: "cost_output",
-  cost_cache_creation: "cost_cache_creation",
-  cost_cache_read: "cost_cache_read",
-  cost_request: "cost_request",
-  actual_cost:
-    "(actual_input + actual_output + actual_cache_creation + actual_cache_read + actual_request)",
-  response_time_ms_sum: "coalesce(response_time_ms, 0)",
-  first_byte_time_ms_sum: "coalesce(first_byte_time_ms, 0)",
-};
-
-/** Figures that are sketches: sums as well, of which one that is missing counts as 0. */
-const SKETCHES: Readonly<Record<string, string>> = {
-  response_times: "coalesce(latency_sketch(response_time_ms, 1), 0)",
-  first_byte_times: "coalesce(latency_sketch(first_byte_time_ms, 1), 0)",
-};
-
-const SUM_NAMES = Object.keys(SUMS);
-const SKETCH_NAMES = Object.keys(SKETCHES);
+import { binned, SKETCH_NAMES, SKETCHES, SUM_NAMES, SUMS, TAG_SET_ID } from "./rollup-figures.js";
 
 /** A list of SQL expressions, one for each figure. */
 function each(
@@ -55,10 +28,6 @@ const KEY = Object.keys(DIMENSIONS).join(", ");
 const NO_USERS = { user_id: "''", api_key_id: "''" };
 const NO_OFFERING = { provider: "''", model: "''", api_format: "''" };
 const NO_TAGS = { tag: "''", tags: "null::jsonb" };
-
-function binned(time: string, width: string): string {
-  return `date_bin('${width}', ${time}, '2000-01-01 00:00:00+00')`;
-}
 
 const BY_HOUR = { bucket_time: binned("bucket_time", "1 hour") };
 const BY_DAY = { bucket_time: binned("bucket_time", "1 day") };
@@ -142,10 +111,10 @@ export const rollups: LedgerCheck = {
     with records as (
       select user_id, ${binned("created_time", "15 minutes")} as bucket_time, api_key_id, provider,
         model, api_format, status = 'FAILED' as failed,
-        coalesce(left(encode(sha256(convert_to(tags::text, 'UTF8')), 'hex'), 32), '') as tag, tags,
+        ${TAG_SET_ID} as tag, tags,
         ${each(
           (name) => `${SUMS[name]} as ${name}`,
-          (name) => `${SKETCHES[name]} as ${name}`,
+          (name) => `coalesce(${SKETCHES[name]}, 0) as ${name}`,
         )}
       from usage_records
       where ${IS_FINISHED}
