@@ -22,6 +22,8 @@ import type { Config } from "./config.js";
 import { isUnavailable } from "./database/errors.js";
 import { createNotificationListener } from "./database/listen.js";
 import { type DomainError, databaseUnavailable } from "./errors.js";
+import { createRebuildStore } from "./operations/rebuild/rebuild-store.js";
+import { createRollupRebuilder } from "./operations/rebuild/rebuilder.js";
 import { createServerInfoStore } from "./operations/server-info-store.js";
 import { createOperationsService, type StaleRequests } from "./operations/service.js";
 import { createLedgerVerifier } from "./operations/verify.js";
@@ -337,6 +339,7 @@ function startOperations(
       pricing: priceBook,
       nowUs,
     }),
+    rebuilder: createRollupRebuilder(createRebuildStore(storage.database)),
     nowMs: () => performance.now(),
     verifier: createLedgerVerifier(createVerifyStore(storage.database)),
     store: createServerInfoStore(storage.database),

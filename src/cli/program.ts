@@ -8,6 +8,7 @@ import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
 import { registerRepriceCommand } from "./reprice.js";
+import { registerRollupCommands } from "./rollup.js";
 import { registerServeCommand } from "./serve.js";
 import { registerTokenCommands } from "./token.js";
 import { registerVerifyCommand } from "./verify.js";
@@ -26,6 +27,7 @@ export function createProgram(): Command {
   registerVerifyCommand(program);
   registerPurgeCommand(program);
   registerRepriceCommand(program);
+  registerRollupCommands(program);
   registerTokenCommands(program);
   registerCertificateCommands(program);
   registerMigrateCommand(program);

@@ -5,8 +5,9 @@ import type { Repricer } from "../usage/reprice/repricer.js";
 import type { RetentionLimits, UsagePurger } from "../usage/retention/retention.js";
 import { fromProtoReprice, repriceViolations } from "./from-proto.js";
 import { everySoOften } from "./progress.js";
+import type { RollupRebuilder } from "./rebuild/rebuilder.js";
 import type { ServerInfoStore } from "./server-info-store.js";
-import { toProtoPurge, toProtoReprice } from "./to-proto.js";
+import { toProtoPurge, toProtoRebuild, toProtoReprice } from "./to-proto.js";
 import type { LedgerVerifier } from "./verify.js";
 
 /** What a server knows about itself without asking. */
@@ -40,6 +41,7 @@ export interface OperationsServiceParts {
   /** How long things are kept by the settings of now. */
   readonly retentionLimits: () => RetentionLimits;
   readonly repricer: Repricer;
+  readonly rebuilder: RollupRebuilder;
   /** Milliseconds of a clock that never jumps. */
   readonly nowMs: () => number;
   readonly staleRequests: StaleRequests;
@@ -61,6 +63,7 @@ export function createOperationsService({
   purger,
   retentionLimits,
   repricer,
+  rebuilder,
   nowMs,
   staleRequests,
 }: OperationsServiceParts): ServiceImplementation<typeof Operations> {
@@ -102,6 +105,10 @@ export function createOperationsService({
       });
       for await (const step of everySoOften(steps, pace))
         yield toProtoReprice(step, request.dryRun);
+    },
+    async *rebuildRollups(_request, { signal }) {
+      for await (const step of everySoOften(rebuilder.rebuild(signal), pace))
+        yield toProtoRebuild(step);
     },
     async getServerInfo() {
       return {

@@ -2,12 +2,14 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type {
   PurgeUsageResponseSchema,
+  RebuildRollupsResponseSchema,
   RepricedModelSchema,
   RepriceResponseSchema,
 } from "../../gen/tally/v1/operations_pb.js";
 import type { ModelDifference } from "../usage/reprice/reprice-result.js";
 import type { RepriceProgress } from "../usage/reprice/repricer.js";
 import type { PurgeProgress } from "../usage/retention/retention.js";
+import type { RebuildProgress } from "./rebuild/rebuilder.js";
 
 /** How far a purge has come. */
 export function toProtoPurge(
@@ -22,6 +24,23 @@ export function toProtoPurge(
     partitions: BigInt(counts.partitions),
     done: isDone,
     ...(recordsCutoffMs !== undefined && { cutoffTime: timestampFromMs(recordsCutoffMs) }),
+  };
+}
+
+/** How far a rebuild has come. */
+export function toProtoRebuild({
+  days,
+  totalDays,
+  records,
+  corrected,
+  isDone,
+}: RebuildProgress): MessageInitShape<typeof RebuildRollupsResponseSchema> {
+  return {
+    days: BigInt(days),
+    totalDays: BigInt(totalDays),
+    records,
+    correctedRollups: corrected,
+    done: isDone,
   };
 }
 

@@ -61,6 +61,7 @@ const EXPECTED: Readonly<Record<string, readonly [roles: string, bound: BoundRul
   "Catalog.ListAuditLog": ["operator", "refuses"],
   "Operations.VerifyLedger": ["operator", "refuses"],
   "Operations.PurgeUsage": ["operator", "refuses"],
+  "Operations.RebuildRollups": ["operator", "refuses"],
   "Operations.Reprice": ["operator", "refuses"],
   "Operations.CountStaleRequests": ["operator", "refuses"],
   "Operations.ExpireStaleRequests": ["operator", "refuses"],

@@ -1,4 +1,6 @@
 import { createCatalogDirectory } from "../../src/catalog/directory.js";
+import { createRebuildStore } from "../../src/operations/rebuild/rebuild-store.js";
+import { createRollupRebuilder } from "../../src/operations/rebuild/rebuilder.js";
 import { createServerInfoStore } from "../../src/operations/server-info-store.js";
 import { createOperationsService } from "../../src/operations/service.js";
 import { createLedgerVerifier } from "../../src/operations/verify.js";
@@ -41,6 +43,7 @@ export async function startOperationsServer(): Promise<OperationsServer> {
       pricing: createPriceBook(),
       nowUs: () => Date.now() * 1_000,
     }),
+    rebuilder: createRollupRebuilder(createRebuildStore(database)),
     nowMs: () => performance.now(),
     staleRequests: { count: async () => 0, expire: async () => 0 },
   });

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/operations.proto.
  */
 export const file_tally_v1_operations: GenFile = /*@__PURE__*/
-  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAkijAIKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1cmdlZF9yZWNvcmRzGAkgASgDIlYKEVB1cmdlVXNhZ2VSZXF1ZXN0EiEKDGRheXNfdG9fa2VlcBgBIAEoBUILukgIGgYYlJ0CKAASHgoKYmF0Y2hfc2l6ZRgCIAEoBUIKukgHGgUYkE4oACKnAQoSUHVyZ2VVc2FnZVJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGYm9kaWVzGAIgASgDEg8KB2hlYWRlcnMYAyABKAMSDAoEa2V5cxgEIAEoAxISCgpwYXJ0aXRpb25zGAUgASgDEgwKBGRvbmUYBiABKAgSLwoLY3V0b2ZmX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoQDCg5SZXByaWNlUmVxdWVzdBIkCgpyZXF1ZXN0X2lkGAEgASgJQhC6SA1yCxhkMgdeW14AXSokEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIAoFbW9kZWwYBCABKAlCEbpIDnIMGMgBMgdeW14AXSokEiMKCHByb3ZpZGVyGAUgASgJQhG6SA5yDBjIATIHXlteAF0qJBIiCgd1c2VyX2lkGAYgASgJQhG6SA5yDBjIATIHXlteAF0qJBIlCgphcGlfa2V5X2lkGAcgASgJQhG6SA5yDBjIATIHXlteAF0qJBIVCg1vbmx5X3VucHJpY2VkGAggASgIEiQKHHVzZV9jdXJyZW50X3JhdGVfbXVsdGlwbGllcnMYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCCK7AQoNUmVwcmljZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIXCg9jaGFuZ2VkX3JlY29yZHMYAiABKAMSHAoUY29zdF9iZWZvcmVfbmFub191c2QYAyABKAkSGwoTY29zdF9hZnRlcl9uYW5vX3VzZBgEIAEoCRIjChthY3R1YWxfY29zdF9iZWZvcmVfbmFub191c2QYBSABKAkSIgoaYWN0dWFsX2Nvc3RfYWZ0ZXJfbmFub191c2QYBiABKAkinQEKD1JlcHJpY2VSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEhcKD2NoYW5nZWRfcmVjb3JkcxgCIAEoAxIYChB1bnByaWNlZF9yZWNvcmRzGAMgASgDEicKBm1vZGVscxgEIAMoCzIXLnRhbGx5LnYxLlJlcHJpY2VkTW9kZWwSDAoEZG9uZRgFIAEoCBIPCgdkcnlfcnVuGAYgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IqEBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXBsaWNhX2lkGAMgASgJEhgKEGRhdGFiYXNlX3ZlcnNpb24YBCABKAkSGQoRZW1iZWRkZWRfZGF0YWJhc2UYBSABKAgiWQoZQ291bnRTdGFsZVJlcXVlc3RzUmVxdWVzdBI8Cgd0aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBIjEKGkNvdW50U3RhbGVSZXF1ZXN0c1Jlc3BvbnNlEhMKC3N0YWxlX2NvdW50GAEgASgDIloKGkV4cGlyZVN0YWxlUmVxdWVzdHNSZXF1ZXN0EjwKB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAEiNAobRXhwaXJlU3RhbGVSZXF1ZXN0c1Jlc3BvbnNlEhUKDWV4cGlyZWRfY291bnQYASABKAMytwQKCk9wZXJhdGlvbnMSVgoMVmVyaWZ5TGVkZ2VyEh0udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBoeLnRhbGx5LnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIge61xgDCgEDElIKClB1cmdlVXNhZ2USGy50YWxseS52MS5QdXJnZVVzYWdlUmVxdWVzdBocLnRhbGx5LnYxLlB1cmdlVXNhZ2VSZXNwb25zZSIHutcYAwoBAzABEkkKB1JlcHJpY2USGC50YWxseS52MS5SZXByaWNlUmVxdWVzdBoZLnRhbGx5LnYxLlJlcHJpY2VSZXNwb25zZSIHutcYAwoBAzABElsKDUdldFNlcnZlckluZm8SHi50YWxseS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBofLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIJutcYBQoDAQIDEmgKEkNvdW50U3RhbGVSZXF1ZXN0cxIjLnRhbGx5LnYxLkNvdW50U3RhbGVSZXF1ZXN0c1JlcXVlc3QaJC50YWxseS52MS5Db3VudFN0YWxlUmVxdWVzdHNSZXNwb25zZSIHutcYAwoBAxJrChNFeHBpcmVTdGFsZVJlcXVlc3RzEiQudGFsbHkudjEuRXhwaXJlU3RhbGVSZXF1ZXN0c1JlcXVlc3QaJS50YWxseS52MS5FeHBpcmVTdGFsZVJlcXVlc3RzUmVzcG9uc2UiB7rXGAMKAQNiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_tally_v1_access]);
+  fileDesc("Chl0YWxseS92MS9vcGVyYXRpb25zLnByb3RvEgh0YWxseS52MSI1ChNWZXJpZnlMZWRnZXJSZXF1ZXN0Eh4KCm1heF9kcmlmdHMYASABKAVCCrpIBxoFGJBOKAAiYQoLTGVkZ2VyRHJpZnQSDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIOCgZmaWd1cmUYAyABKAkSDgoGc3RvcmVkGAQgASgJEhIKCnJlY29tcHV0ZWQYBSABKAkijAIKFFZlcmlmeUxlZGdlclJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSFgoOYnVkZ2V0X3BlcmlvZHMYAiABKAMSDwoHcm9sbHVwcxgDIAEoAxIWCg5zdWJqZWN0X3RvdGFscxgEIAEoAxITCgtkcmlmdF9jb3VudBgFIAEoAxIlCgZkcmlmdHMYBiADKAsyFS50YWxseS52MS5MZWRnZXJEcmlmdBIbChN0b3RhbF9jb3N0X25hbm9fdXNkGAcgASgJEjEKDXNuYXBzaG90X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1cmdlZF9yZWNvcmRzGAkgASgDIlYKEVB1cmdlVXNhZ2VSZXF1ZXN0EiEKDGRheXNfdG9fa2VlcBgBIAEoBUILukgIGgYYlJ0CKAASHgoKYmF0Y2hfc2l6ZRgCIAEoBUIKukgHGgUYkE4oACKnAQoSUHVyZ2VVc2FnZVJlc3BvbnNlEg8KB3JlY29yZHMYASABKAMSDgoGYm9kaWVzGAIgASgDEg8KB2hlYWRlcnMYAyABKAMSDAoEa2V5cxgEIAEoAxISCgpwYXJ0aXRpb25zGAUgASgDEgwKBGRvbmUYBiABKAgSLwoLY3V0b2ZmX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoQDCg5SZXByaWNlUmVxdWVzdBIkCgpyZXF1ZXN0X2lkGAEgASgJQhC6SA1yCxhkMgdeW14AXSokEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIAoFbW9kZWwYBCABKAlCEbpIDnIMGMgBMgdeW14AXSokEiMKCHByb3ZpZGVyGAUgASgJQhG6SA5yDBjIATIHXlteAF0qJBIiCgd1c2VyX2lkGAYgASgJQhG6SA5yDBjIATIHXlteAF0qJBIlCgphcGlfa2V5X2lkGAcgASgJQhG6SA5yDBjIATIHXlteAF0qJBIVCg1vbmx5X3VucHJpY2VkGAggASgIEiQKHHVzZV9jdXJyZW50X3JhdGVfbXVsdGlwbGllcnMYCSABKAgSDwoHZHJ5X3J1bhgKIAEoCCK7AQoNUmVwcmljZWRNb2RlbBINCgVtb2RlbBgBIAEoCRIXCg9jaGFuZ2VkX3JlY29yZHMYAiABKAMSHAoUY29zdF9iZWZvcmVfbmFub191c2QYAyABKAkSGwoTY29zdF9hZnRlcl9uYW5vX3VzZBgEIAEoCRIjChthY3R1YWxfY29zdF9iZWZvcmVfbmFub191c2QYBSABKAkSIgoaYWN0dWFsX2Nvc3RfYWZ0ZXJfbmFub191c2QYBiABKAkinQEKD1JlcHJpY2VSZXNwb25zZRIPCgdyZWNvcmRzGAEgASgDEhcKD2NoYW5nZWRfcmVjb3JkcxgCIAEoAxIYChB1bnByaWNlZF9yZWNvcmRzGAMgASgDEicKBm1vZGVscxgEIAMoCzIXLnRhbGx5LnYxLlJlcHJpY2VkTW9kZWwSDAoEZG9uZRgFIAEoCBIPCgdkcnlfcnVuGAYgASgIIhcKFVJlYnVpbGRSb2xsdXBzUmVxdWVzdCJ0ChZSZWJ1aWxkUm9sbHVwc1Jlc3BvbnNlEgwKBGRheXMYASABKAMSEgoKdG90YWxfZGF5cxgCIAEoAxIPCgdyZWNvcmRzGAMgASgDEhkKEWNvcnJlY3RlZF9yb2xsdXBzGAQgASgDEgwKBGRvbmUYBSABKAgiFgoUR2V0U2VydmVySW5mb1JlcXVlc3QioQEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcGxpY2FfaWQYAyABKAkSGAoQZGF0YWJhc2VfdmVyc2lvbhgEIAEoCRIZChFlbWJlZGRlZF9kYXRhYmFzZRgFIAEoCCJZChlDb3VudFN0YWxlUmVxdWVzdHNSZXF1ZXN0EjwKB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAEiMQoaQ291bnRTdGFsZVJlcXVlc3RzUmVzcG9uc2USEwoLc3RhbGVfY291bnQYASABKAMiWgoaRXhwaXJlU3RhbGVSZXF1ZXN0c1JlcXVlc3QSPAoHdGltZW91dBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgQIgKMFMgIIASI0ChtFeHBpcmVTdGFsZVJlcXVlc3RzUmVzcG9uc2USFQoNZXhwaXJlZF9jb3VudBgBIAEoAzKXBQoKT3BlcmF0aW9ucxJWCgxWZXJpZnlMZWRnZXISHS50YWxseS52MS5WZXJpZnlMZWRnZXJSZXF1ZXN0Gh4udGFsbHkudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiB7rXGAMKAQMSUgoKUHVyZ2VVc2FnZRIbLnRhbGx5LnYxLlB1cmdlVXNhZ2VSZXF1ZXN0GhwudGFsbHkudjEuUHVyZ2VVc2FnZVJlc3BvbnNlIge61xgDCgEDMAESSQoHUmVwcmljZRIYLnRhbGx5LnYxLlJlcHJpY2VSZXF1ZXN0GhkudGFsbHkudjEuUmVwcmljZVJlc3BvbnNlIge61xgDCgEDMAESXgoOUmVidWlsZFJvbGx1cHMSHy50YWxseS52MS5SZWJ1aWxkUm9sbHVwc1JlcXVlc3QaIC50YWxseS52MS5SZWJ1aWxkUm9sbHVwc1Jlc3BvbnNlIge61xgDCgEDMAESWwoNR2V0U2VydmVySW5mbxIeLnRhbGx5LnYxLkdldFNlcnZlckluZm9SZXF1ZXN0Gh8udGFsbHkudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlIgm61xgFCgMBAgMSaAoSQ291bnRTdGFsZVJlcXVlc3RzEiMudGFsbHkudjEuQ291bnRTdGFsZVJlcXVlc3RzUmVxdWVzdBokLnRhbGx5LnYxLkNvdW50U3RhbGVSZXF1ZXN0c1Jlc3BvbnNlIge61xgDCgEDEmsKE0V4cGlyZVN0YWxlUmVxdWVzdHMSJC50YWxseS52MS5FeHBpcmVTdGFsZVJlcXVlc3RzUmVxdWVzdBolLnRhbGx5LnYxLkV4cGlyZVN0YWxlUmVxdWVzdHNSZXNwb25zZSIHutcYAwoBA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_tally_v1_access]);
 
 /**
  * Request of VerifyLedger.
@@ -455,6 +455,70 @@ export const RepriceResponseSchema: GenMessage<RepriceResponse> = /*@__PURE__*/
   messageDesc(file_tally_v1_operations, 7);
 
 /**
+ * Request of RebuildRollups.
+ *
+ * @generated from message tally.v1.RebuildRollupsRequest
+ */
+export type RebuildRollupsRequest = Message<"tally.v1.RebuildRollupsRequest"> & {
+};
+
+/**
+ * Describes the message tally.v1.RebuildRollupsRequest.
+ * Use `create(RebuildRollupsRequestSchema)` to create a new message.
+ */
+export const RebuildRollupsRequestSchema: GenMessage<RebuildRollupsRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 8);
+
+/**
+ * How far a rebuild has come. All counts are from its beginning.
+ *
+ * @generated from message tally.v1.RebuildRollupsResponse
+ */
+export type RebuildRollupsResponse = Message<"tally.v1.RebuildRollupsResponse"> & {
+  /**
+   * UTC days that are done.
+   *
+   * @generated from field: int64 days = 1;
+   */
+  days: bigint;
+
+  /**
+   * All UTC days in which there were records or rollups when it began.
+   *
+   * @generated from field: int64 total_days = 2;
+   */
+  totalDays: bigint;
+
+  /**
+   * Finished records of those days, purged ones included.
+   *
+   * @generated from field: int64 records = 3;
+   */
+  records: bigint;
+
+  /**
+   * Sums in which any figure was wrong, of all grains.
+   *
+   * @generated from field: int64 corrected_rollups = 4;
+   */
+  correctedRollups: bigint;
+
+  /**
+   * Whether this is the last message.
+   *
+   * @generated from field: bool done = 5;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message tally.v1.RebuildRollupsResponse.
+ * Use `create(RebuildRollupsResponseSchema)` to create a new message.
+ */
+export const RebuildRollupsResponseSchema: GenMessage<RebuildRollupsResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_operations, 9);
+
+/**
  * Request of GetServerInfo.
  *
  * @generated from message tally.v1.GetServerInfoRequest
@@ -467,7 +531,7 @@ export type GetServerInfoRequest = Message<"tally.v1.GetServerInfoRequest"> & {
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 8);
+  messageDesc(file_tally_v1_operations, 10);
 
 /**
  * Response of GetServerInfo.
@@ -516,7 +580,7 @@ export type GetServerInfoResponse = Message<"tally.v1.GetServerInfoResponse"> & 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 9);
+  messageDesc(file_tally_v1_operations, 11);
 
 /**
  * Request of CountStaleRequests.
@@ -538,7 +602,7 @@ export type CountStaleRequestsRequest = Message<"tally.v1.CountStaleRequestsRequ
  * Use `create(CountStaleRequestsRequestSchema)` to create a new message.
  */
 export const CountStaleRequestsRequestSchema: GenMessage<CountStaleRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 10);
+  messageDesc(file_tally_v1_operations, 12);
 
 /**
  * Response of CountStaleRequests.
@@ -559,7 +623,7 @@ export type CountStaleRequestsResponse = Message<"tally.v1.CountStaleRequestsRes
  * Use `create(CountStaleRequestsResponseSchema)` to create a new message.
  */
 export const CountStaleRequestsResponseSchema: GenMessage<CountStaleRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 11);
+  messageDesc(file_tally_v1_operations, 13);
 
 /**
  * Request of ExpireStaleRequests.
@@ -581,7 +645,7 @@ export type ExpireStaleRequestsRequest = Message<"tally.v1.ExpireStaleRequestsRe
  * Use `create(ExpireStaleRequestsRequestSchema)` to create a new message.
  */
 export const ExpireStaleRequestsRequestSchema: GenMessage<ExpireStaleRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 12);
+  messageDesc(file_tally_v1_operations, 14);
 
 /**
  * Response of ExpireStaleRequests.
@@ -602,7 +666,7 @@ export type ExpireStaleRequestsResponse = Message<"tally.v1.ExpireStaleRequestsR
  * Use `create(ExpireStaleRequestsResponseSchema)` to create a new message.
  */
 export const ExpireStaleRequestsResponseSchema: GenMessage<ExpireStaleRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_tally_v1_operations, 13);
+  messageDesc(file_tally_v1_operations, 15);
 
 /**
  * For the people who run Tally.
@@ -654,6 +718,21 @@ export const Operations: GenService<{
     methodKind: "server_streaming";
     input: typeof RepriceRequestSchema;
     output: typeof RepriceResponseSchema;
+  },
+  /**
+   * Brings rollups, which statistics and lifetime totals are made of, to what the usage records and
+   * the sums of purged records add up to, day by day. Records go on being reported meanwhile, and
+   * nobody waits for it but who writes to the very sums that are wrong. Every day and every month
+   * is a transaction of its own: a rebuild that is cut off leaves no half of one, and the next
+   * begins anew. Answers how far it has come about once a second, and at its end.
+   * FAILED_PRECONDITION (TASK_UNDER_WAY) while another rebuild is under way, on whatever replica.
+   *
+   * @generated from rpc tally.v1.Operations.RebuildRollups
+   */
+  rebuildRollups: {
+    methodKind: "server_streaming";
+    input: typeof RebuildRollupsRequestSchema;
+    output: typeof RebuildRollupsResponseSchema;
   },
   /**
    * What this server is: version, start, database.
