@@ -176,7 +176,7 @@ const rooms = [
     {
       path: "^src/",
       pathNot:
-        "^src/(analytics|database|server)/|^src/quota/(calendar|time-zone)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
+        "^src/(analytics|database|server)/|^src/quota/(time-zone|window)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
     },
   ),
   never(

@@ -77,12 +77,13 @@ export function fromFiguresRow(row: FiguresRow): UsageFigures {
 }
 
 /** Adds up. */
-export function addFigures(a: UsageFigures, b: UsageFigures): UsageFigures {
-  const numbers = Object.fromEntries(FIGURE_NAMES.map((name) => [name, a[name] + b[name]]));
+export function sumFigures(all: readonly UsageFigures[]): UsageFigures {
+  const numbers = { ...NO_FIGURES };
+  for (const figures of all) for (const name of FIGURE_NAMES) numbers[name] += figures[name];
   return {
-    ...(numbers as Record<FigureName, bigint>),
-    responseTimes: mergeSketches(a.responseTimes, b.responseTimes),
-    firstByteTimes: mergeSketches(a.firstByteTimes, b.firstByteTimes),
+    ...numbers,
+    responseTimes: mergeSketches(all.map(({ responseTimes }) => responseTimes)),
+    firstByteTimes: mergeSketches(all.map(({ firstByteTimes }) => firstByteTimes)),
   };
 }
 

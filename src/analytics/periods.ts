@@ -1,5 +1,5 @@
 import { Temporal } from "temporal-polyfill";
-import { computePeriod } from "../quota/calendar.js";
+import { periodAt } from "../quota/window.js";
 import type { TimeRange } from "./question.js";
 
 /** How long the periods of a summary are. */
@@ -36,7 +36,8 @@ export function listPeriods(
 type PeriodEnd = (atMs: number) => number;
 
 function dayEnds(kind: "DAY" | "WEEK" | "MONTH", timeZone: string): PeriodEnd {
-  return (atMs) => computePeriod({ kind, timeZone }, atMs).endMs ?? Number.POSITIVE_INFINITY;
+  const window = { kind, timeZone };
+  return (atMs) => periodAt(window, atMs).endMs ?? Number.POSITIVE_INFINITY;
 }
 
 /** How far a zone's clock is ahead of UTC, and until when. */

@@ -3,7 +3,7 @@ import { type FieldViolation, invalidField, violation } from "../errors.js";
 import { isValidTimeZone } from "../quota/time-zone.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
 import type { AnalyticsStore, RankedRow } from "./analytics-store.js";
-import { addFigures, totalCost, totalTokens, ZERO_FIGURES } from "./figures.js";
+import { sumFigures, totalCost, totalTokens } from "./figures.js";
 import {
   fromProtoDimension,
   fromProtoFilters,
@@ -73,7 +73,7 @@ export function createAnalyticsService({
             `make ${MAX_SUMMARY_ROWS} rows or more`,
           );
         }
-        const total = rows.reduce((sum, { figures }) => addFigures(sum, figures), ZERO_FIGURES);
+        const total = sumFigures(rows.map(({ figures }) => figures));
         return {
           rows: rows.map((row) => toProtoSummaryRow(row, periods[row.period] ?? range)),
           total: toProtoFigures(total),

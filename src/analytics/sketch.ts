@@ -31,10 +31,12 @@ function count(sketch: Map<number, number>, bucket: number, digits: string): voi
   if (value > 0) sketch.set(bucket, value);
 }
 
-/** Counts both. */
-export function mergeSketches(a: Sketch, b: Sketch): Sketch {
-  const merged = new Map(a);
-  for (const [bucket, value] of b) merged.set(bucket, (merged.get(bucket) ?? 0) + value);
+/** Counts what all of them count. */
+export function mergeSketches(sketches: readonly Sketch[]): Sketch {
+  const merged = new Map<number, number>();
+  for (const sketch of sketches) {
+    for (const [bucket, value] of sketch) merged.set(bucket, (merged.get(bucket) ?? 0) + value);
+  }
   return merged;
 }
 

@@ -57,7 +57,7 @@ export interface Ranking {
 export function breakdownQuery(scope: Scope, dimension: Dimension, ranking: Ranking): Sql {
   const told = { ...scope, dimensions: [dimension] };
   const rows = usageRows(told, { withSketches: false });
-  const sketches = usageRows(told, { withSketches: true });
+  const sketches = usageRows(told, { withSketches: true, onPage: dimension });
   // A record may have several tags, or none.
   const everything =
     dimension === "TAG"

@@ -15,6 +15,8 @@ export interface RowOptions {
   readonly withSketches: boolean;
   /** Leaves out rows without a user, and those of these API keys. */
   readonly ofUsers?: { readonly butApiKeyIds: readonly string[] };
+  /** Looks only for users, or users of API keys, that the query's `page` names as `value`. */
+  readonly onPage?: Dimension;
 }
 
 const NUMBERS = [
@@ -55,7 +57,7 @@ const DIMENSION_SQL: Readonly<Record<Dimension, string>> = {
 };
 
 /**
- * The rows that add up to a scope: `period` (index), each dimension under its name, `failed`, the
+ * The rows that add up to a scope: `period` (its index), each dimension under its name, `failed`, the
  * numbers of rollups, and with sketches response_times and first_byte_times.
  */
 export function usageRows(scope: Scope, options: RowOptions): Sql {
@@ -82,45 +84,103 @@ function tilesOf(tiles: readonly PeriodTile[], width: Width): PeriodTile[] {
   return tiles.filter((tile) => tile.width === width);
 }
 
+/** Tiles of one width as the database looks for them. */
+interface TileSet {
+  /** Ranges `t` that tiles without gaps between them make up. */
+  readonly runs: Sql;
+  /** The period of a moment in them. */
+  readonly period: (time: string) => Sql;
+}
+
 /** Nothing at all for no tiles: the database need not look at it. */
-function sourceOf(tiles: readonly PeriodTile[], rows: (tiles: Sql) => Sql): Sql[] {
+function sourceOf(tiles: readonly PeriodTile[], rows: (tiles: TileSet) => Sql): Sql[] {
   if (tiles.length === 0) return [];
+  const sorted = [...tiles].sort((a, b) => a.startUs - b.startUs);
+  const isAfterGap = (index: number) => sorted[index - 1]?.endUs !== sorted[index]?.startUs;
+  const firsts = sorted.filter((_, index) => isAfterGap(index));
+  const lasts = sorted.filter((_, index) => isAfterGap(index + 1));
   return [
     rows({
-      text: `unnest(?::timestamptz[], ?::timestamptz[], ?::integer[])
-      as t (start_time, end_time, period)`,
-      values: [
-        tiles.map(({ startUs }) => formatMicroseconds(startUs)),
-        tiles.map(({ endUs }) => formatMicroseconds(endUs)),
-        tiles.map(({ period }) => period),
-      ],
+      runs: {
+        text: "unnest(?::timestamptz[], ?::timestamptz[]) t (start_time, end_time)",
+        values: [
+          firsts.map(({ startUs }) => formatMicroseconds(startUs)),
+          lasts.map(({ endUs }) => formatMicroseconds(endUs)),
+        ],
+      },
+      period: (time) => ({
+        text: `(?::integer[])[width_bucket(${time}, ?::timestamptz[])]`,
+        values: [
+          sorted.map(({ period }) => period),
+          sorted.map(({ startUs }) => formatMicroseconds(startUs)),
+        ],
+      }),
     }),
   ];
 }
 
+/**
+ * Rows that lie in runs of tiles, each run looked for by itself in the index: `offset 0` keeps the
+ * planner from reading everything and comparing it with every tile, which took five times as long
+ * for the days of a year.
+ */
+function rowsInRuns(
+  { runs, period }: TileSet,
+  source: {
+    columns: readonly string[];
+    from: string;
+    time: string;
+    tags: string;
+    users: Sql | undefined;
+    where: Sql;
+  },
+): Sql {
+  const periodSql = period(source.time);
+  const users = source.users ? ` cross join (${source.users.text}) users` : "";
+  return {
+    text: `select rows.* from ${runs.text}${users} cross join lateral (
+      select ${periodSql.text} as period, ${source.columns.join(", ")}
+      from ${source.from} r${source.tags}
+      where ${source.time} >= t.start_time and ${source.time} < t.end_time
+        and ${source.where.text}
+      offset 0
+    ) rows`,
+    values: [
+      ...runs.values,
+      ...(source.users?.values ?? []),
+      ...periodSql.values,
+      ...source.where.values,
+    ],
+  };
+}
+
 function rollupRows(grain: Grain, { dimensions, filters }: Scope, options: RowOptions) {
   const columns = [
-    "t.period",
     ...dimensions.map((dimension) => `${dimensionSql(dimension, grain)} as "${dimension}"`),
     "r.failed",
     ...NUMBERS.map((name) => `r.${name}`),
     ...(options.withSketches ? ["r.response_times", "r.first_byte_times"] : []),
   ];
-  const conditions = joined(
+  const where = joined(
     [
       { text: `r.grain = ${grain.number}`, values: [] },
-      { text: "r.bucket_time >= t.start_time and r.bucket_time < t.end_time", values: [] },
       // Lets the key be searched by time: it begins with grain and user.
       ...(grain.isOverUsers ? [{ text: "r.user_id = ''", values: [] }] : []),
       ...conditionsOf(filters, options),
     ],
     " and ",
   );
-  return (tiles: Sql): Sql => ({
-    text: `select ${columns.join(", ")} from ${tiles.text}
-      join usage_rollups r on ${conditions.text}${tagsOf("r.tags", dimensions, grain)}`,
-    values: [...tiles.values, ...conditions.values],
-  });
+  const tags = tagsOf("r.tags", dimensions, grain);
+  const users = usersOf(filters, options);
+  return (tiles: TileSet): Sql =>
+    rowsInRuns(tiles, {
+      columns,
+      from: "usage_rollups",
+      time: "r.bucket_time",
+      tags,
+      users,
+      where,
+    });
 }
 
 /** Quarter-hours tell all tags of a row at once. */
@@ -137,7 +197,6 @@ function dimensionSql(dimension: Dimension, grain?: Grain): string {
 
 function recordRows({ dimensions, filters }: Scope, options: RowOptions) {
   const columns = [
-    "t.period",
     ...dimensions.map(
       (dimension) => `${dimensionSql(dimension).replace("r.failed", FAILED)} as "${dimension}"`,
     ),
@@ -150,43 +209,48 @@ function recordRows({ dimensions, filters }: Scope, options: RowOptions) {
         ]
       : []),
   ];
-  const conditions = joined(
-    [
-      { text: "r.created_time >= t.start_time and r.created_time < t.end_time", values: [] },
-      { text: "r.status in ('COMPLETED', 'FAILED')", values: [] },
-      ...conditionsOf(filters, options),
-    ],
-    " and ",
-  );
-  return (tiles: Sql): Sql => ({
-    text: `select ${columns.join(", ")} from ${tiles.text}
-      join usage_records r on ${conditions.text}${tagsOf("r.tags", dimensions)}`,
-    values: [...tiles.values, ...conditions.values],
-  });
+  const isFinished = { text: "r.status in ('COMPLETED', 'FAILED')", values: [] };
+  const where = joined([isFinished, ...conditionsOf(filters, options)], " and ");
+  const tags = tagsOf("r.tags", dimensions);
+  const users = usersOf(filters, options);
+  return (tiles: TileSet): Sql =>
+    rowsInRuns(tiles, {
+      columns,
+      from: "usage_records",
+      time: "r.created_time",
+      tags,
+      users,
+      where,
+    });
 }
 
 const FAILED = "(r.status = 'FAILED')";
 
 /**
- * Who used a key is looked up in the months of users: the key of the rollups is searched by user and
- * time, and there is no other way to a key's rows but through everybody's.
+ * Whose rows are looked for, one user at a time: the key of the rollups is searched by user and time,
+ * and there is no other way to the rows of an API key but through everybody's. Who used one is found
+ * in the months of users.
  */
-const USERS_OF_KEY = `r.user_id in (
-        select k.user_id from usage_rollups k where k.grain = 3 and k.api_key_id = ?)`;
+function usersOf({ userId, apiKeyId }: UsageFilters, { onPage }: RowOptions): Sql | undefined {
+  if (userId !== "") return undefined;
+  if (onPage === "USER") return { text: "select value as user_id from page", values: [] };
+  const ofKeys = "select distinct user_id from usage_rollups where grain = 3 and api_key_id";
+  if (apiKeyId !== "") return { text: `${ofKeys} = ?`, values: [apiKeyId] };
+  if (onPage !== "API_KEY") return undefined;
+  return { text: `${ofKeys} in (select value from page)`, values: [] };
+}
 
-function conditionsOf(filters: UsageFilters, { ofUsers }: RowOptions): Sql[] {
+function conditionsOf(filters: UsageFilters, options: RowOptions): Sql[] {
   const { userId, apiKeyId, provider, model } = filters;
   const conditions: Sql[] = [];
   if (userId !== "") conditions.push({ text: "r.user_id = ?", values: [userId] });
-  if (apiKeyId !== "") {
-    conditions.push({ text: "r.api_key_id = ?", values: [apiKeyId] });
-    if (userId === "") conditions.push({ text: USERS_OF_KEY, values: [apiKeyId] });
-  }
+  if (usersOf(filters, options)) conditions.push({ text: "r.user_id = users.user_id", values: [] });
+  if (apiKeyId !== "") conditions.push({ text: "r.api_key_id = ?", values: [apiKeyId] });
   if (provider !== "") conditions.push({ text: "r.provider = ?", values: [provider] });
   if (model !== "") conditions.push({ text: "r.model = ?", values: [model] });
-  if (ofUsers) {
+  if (options.ofUsers) {
     conditions.push({ text: "r.user_id <> ''", values: [] });
-    const { butApiKeyIds } = ofUsers;
+    const { butApiKeyIds } = options.ofUsers;
     if (butApiKeyIds.length > 0) {
       conditions.push({ text: "r.api_key_id <> all (?::text[])", values: [butApiKeyIds] });
     }

@@ -37,7 +37,7 @@ describe("sketches of latencies", () => {
   it("tell percentiles within 2 %, alone and merged", async () => {
     await fc.assert(
       fc.asyncProperty(latencies, latencies, async (a, b) => {
-        const merged = mergeSketches(await sketch(a), await sketch(b));
+        const merged = mergeSketches([await sketch(a), await sketch(b)]);
         const sorted = [...a, ...b].sort((x, y) => x - y);
         expect(sketchCount(merged)).to.equal(sorted.length);
         const percents = [1, 50, 95, 99, 100];
