@@ -10,8 +10,8 @@ const QUARTER_US = 900_000_000;
 const UNIT_US = { QUARTER: QUARTER_US, HOUR: 4 * QUARTER_US, DAY: 96 * QUARTER_US };
 
 /**
- * Covers a range exactly, with the longest buckets that fit. What is shorter than a quarter-hour, at
- * either end, is RAW.
+ * Covers a range exactly, with the longest buckets that fit. What is left of a quarter-hour at either
+ * end is RAW; both ends are one tile where no whole quarter-hour lies between them.
  *
  * @param widths - those that there are, the longest first, QUARTER among them
  * @returns tiles in no order, at most two of each width and one MONTH
