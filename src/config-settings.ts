@@ -6,6 +6,7 @@ import {
   listenAddress,
   oneOf,
   postgresUrl,
+  redisUrl,
   type ValueKind,
   wholeNumber,
 } from "./config-values.js";
@@ -106,6 +107,34 @@ export const SETTINGS = {
     doc:
       "Most connections to PostgreSQL that one process holds. Must be larger than " +
       "`TALLY_RECORDER_LANES`, since each lane keeps one while it commits.",
+  },
+  redisUrl: {
+    name: "REDIS_URL",
+    default: undefined,
+    kind: redisUrl(),
+    doc:
+      "The Redis (4 or newer) in which replicas share the cache of `GetDailyActivity`: one server, " +
+      "the Sentinels of a master (`sentinel_username` and `sentinel_password` in the query are for " +
+      "the Sentinels themselves), or some nodes of a Cluster. Its user needs the commands `GETRANGE`, " +
+      "`SET`, `UNLINK`, `SCAN` and `INFO` for keys that begin with `activity_heatmap:`. Unset: each " +
+      "process has a cache of its own. Redis never holds what could not be lost, and Tally goes on " +
+      "without it.",
+  },
+  redisCa: {
+    name: "TALLY_REDIS_CA",
+    default: undefined,
+    kind: file(),
+    doc:
+      "Certificates in PEM that Redis' own must come from, for `rediss`. Unset: those that Node.js " +
+      "trusts.",
+  },
+  redisTimeoutMs: {
+    name: "TALLY_REDIS_TIMEOUT",
+    default: "150ms",
+    kind: duration("5ms", "10s"),
+    doc:
+      "The longest that a call waits for Redis before it does without. After three such waits in a " +
+      "row nobody waits for the next 1 to 10 seconds.",
   },
   recorderLanes: {
     name: "TALLY_RECORDER_LANES",

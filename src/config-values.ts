@@ -1,3 +1,4 @@
+import { parseRedisUrl, type RedisAddress } from "./cache/redis-address.js";
 import { parseAddress } from "./server/address.js";
 
 /** A kind of setting: which texts it allows and what they mean. Pure. */
@@ -106,10 +107,29 @@ export function postgresUrl(): ValueKind<string> {
       const isPostgres = /^postgres(ql)?:\/\//.test(text);
       return isPostgres && URL.canParse(text) ? text : undefined;
     },
-    // What does not parse may hold a password anywhere.
-    show: (text) => `a text of ${text.length} characters, not shown`,
+    show: hiddenText,
     mask: maskUrl,
   };
+}
+
+/** Where Redis is. Its password is never shown. */
+export function redisUrl(): ValueKind<RedisAddress> {
+  return {
+    allowed:
+      "a URL such as redis://user:password@host:6379/0, redis+sentinel://host:26379,host/master/0 " +
+      "or redis+cluster://host:6379,host, with rediss for TLS",
+    parse: parseRedisUrl,
+    show: hiddenText,
+    mask: (text) =>
+      text
+        .replace(/(:\/\/[^:@/?#]*:)[^@/?#]*@/, "$1****@")
+        .replace(/([?&]sentinel_password=)[^&]*/g, "$1****"),
+  };
+}
+
+/** What does not parse may hold a password anywhere. */
+function hiddenText(text: string): string {
+  return `a text of ${text.length} characters, not shown`;
 }
 
 function within(value: number | undefined, min: number, max: number): number | undefined {

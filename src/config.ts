@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { RedisAddress } from "./cache/redis-address.js";
 import { problemsTogether } from "./config-rules.js";
 import { CALLER_VARIABLES, SETTINGS, type SettingValues } from "./config-settings.js";
 import {
@@ -41,6 +42,16 @@ export interface Config {
     /** Most connections, larger than `recorder.lanes`. */
     readonly poolSize: number;
   };
+  /** Undefined: caches are in this process. */
+  readonly redis:
+    | {
+        readonly address: RedisAddress;
+        /** Absolute path of a PEM file. */
+        readonly caFile: string | undefined;
+        /** The longest that a call waits for it. */
+        readonly timeoutMs: number;
+      }
+    | undefined;
   readonly recorder: {
     readonly lanes: number;
     /** Records a transaction. */
@@ -125,6 +136,11 @@ function toConfig(values: SettingValues): Config {
       dataDir: resolve(values.dataDir),
       pgBin: values.pgBin === undefined ? undefined : resolve(values.pgBin),
       poolSize: values.databasePoolSize,
+    },
+    redis: values.redisUrl && {
+      address: values.redisUrl,
+      caFile: values.redisCa === undefined ? undefined : resolve(values.redisCa),
+      timeoutMs: values.redisTimeoutMs,
     },
     recorder: {
       lanes: values.recorderLanes,
