@@ -13,7 +13,7 @@ const STORES = "-store\\.ts$|^src/operations/checks/";
 const CONVERTERS = "(/service|/rules|/proto-enums|(from|to)-proto)\\.ts$";
 
 /** Rooms whose subject is Tally's own. */
-const ROOMS = "pricing|analytics|usage|quota|catalog|operations|identity";
+const ROOMS = "pricing|cache|analytics|usage|quota|catalog|operations|identity";
 
 /** @type {(name: string, comment: string, from: object, to: object) => object} */
 function never(name, comment, from, to) {
@@ -61,6 +61,12 @@ const outsideWorld = [
     { path: "^node_modules/(@types/)?(knex|pg)/" },
   ),
   never(
+    "redis-in-the-cache-only",
+    "Whoever keeps something asks the cache, which may be in this process.",
+    { path: "^src/", pathNot: "^src/cache/" },
+    { path: "^node_modules/ioredis/" },
+  ),
+  never(
     "contract-at-the-borders-only",
     "Generated code stays at a room's border (its service and what converts for it), and with " +
       "those who speak over the wire. The rest of a room has types of its own.",
@@ -90,6 +96,12 @@ const rooms = [
     "Tokens in, cost out: needed everywhere, so it needs nobody.",
     { path: "^src/pricing/" },
     { path: "^src/", pathNot: "^src/pricing/|^src/(ascii|errors)\\.ts$" },
+  ),
+  never(
+    "cache-knows-no-room",
+    "It keeps texts, whatever they say.",
+    { path: "^src/cache/" },
+    { path: "^src/", pathNot: "^src/cache/|^src/backoff\\.ts$" },
   ),
   never(
     "database-knows-no-room",
@@ -176,7 +188,7 @@ const rooms = [
     {
       path: "^src/",
       pathNot:
-        "^src/(analytics|database|server)/|^src/quota/(time-zone|window)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
+        "^src/(analytics|database|server)/|^src/cache/cache\\.ts$|^src/quota/(time-zone|window)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
     },
   ),
   never(

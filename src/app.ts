@@ -3,8 +3,7 @@ import type { Logger } from "pino";
 import { v7 as uuidV7 } from "uuid";
 import { CheckQuotaRequestSchema } from "../gen/tally/v1/quota_checker_pb.js";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
-import { createAnalyticsStore } from "./analytics/analytics-store.js";
-import { createAnalyticsService } from "./analytics/service.js";
+import { createAnalytics, type OpenCache, openCache } from "./app-analytics.js";
 import { startIdentity } from "./app-identity.js";
 import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
@@ -128,7 +127,9 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
       const context = { config, logger, storage, tls, replicaId: randomUUID(), nowUs };
       const identity = await startIdentity(context);
       stops.push(identity.stop);
-      const catalog = await startCatalog(context, stops);
+      const cache = await openCache(config, logger);
+      stops.push(cache.stop);
+      const catalog = await startCatalog(context, cache, stops);
       const quota = await startQuota(context, catalog, stops);
       const usage = await startUsage(context, catalog, quota, stops);
       const operations = startOperations(context, catalog, usage.expirer, stops);
@@ -136,7 +137,7 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
         usage.service,
         quota.service,
         catalog.service,
-        createAnalytics(context, catalog),
+        createAnalytics({ storage, directory: catalog.directory, cache, nowUs }),
         operations,
         identity.service,
       ];
@@ -162,7 +163,11 @@ async function startTls(config: Config, logger: Logger): Promise<TlsKeeper | und
 type Catalog = Awaited<ReturnType<typeof startCatalog>>;
 type Quota = Awaited<ReturnType<typeof startQuota>>;
 
-async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
+async function startCatalog(
+  { storage, logger }: AppContext,
+  { activity }: Pick<OpenCache, "activity">,
+  stops: Stop[],
+) {
   const { database, connection } = storage;
   const directory = createCatalogDirectory();
   const priceBook = createPriceBook();
@@ -173,6 +178,7 @@ async function startCatalog({ storage, logger }: AppContext, stops: Stop[]) {
     directory,
     priceBook,
     priceVersions,
+    onRoleChange: activity.forgetUsers,
     logger,
   });
   stops.push(() => follower.stop());
@@ -350,14 +356,6 @@ function startOperations(
       isEmbedded: storage.isEmbedded,
     },
     staleRequests,
-  });
-}
-
-function createAnalytics({ storage, nowUs }: AppContext, { directory }: Catalog) {
-  return createAnalyticsService({
-    store: createAnalyticsStore(storage.database),
-    directory,
-    nowUs,
   });
 }
 

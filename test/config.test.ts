@@ -19,6 +19,7 @@ describe("loadConfig", () => {
       auth: { isRequired: false },
       tls: undefined,
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
+      redis: undefined,
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
       quota: { timeoutMs: 2_000 },
       shutdown: { graceMs: 10_000 },
@@ -39,6 +40,9 @@ describe("loadConfig", () => {
       TALLY_DATA_DIR: "/var/lib/tally",
       TALLY_PG_BIN: "/usr/lib/postgresql/17/bin",
       TALLY_DATABASE_POOL_SIZE: "40",
+      REDIS_URL: "rediss+sentinel://tally:p%40ss@a,[::1]:26380/main/3?sentinel_password=s",
+      TALLY_REDIS_CA: "/etc/tally/redis.crt",
+      TALLY_REDIS_TIMEOUT: "80ms",
       TALLY_RECORDER_LANES: "4",
       TALLY_RECORDER_BATCH_SIZE: "512",
       TALLY_RECORDER_QUEUE_LIMIT: "512",
@@ -60,6 +64,24 @@ describe("loadConfig", () => {
         dataDir: "/var/lib/tally",
         pgBin: "/usr/lib/postgresql/17/bin",
         poolSize: 40,
+      },
+      redis: {
+        address: {
+          mode: "sentinel",
+          isTls: true,
+          nodes: [
+            { host: "a", port: 26_379 },
+            { host: "::1", port: 26_380 },
+          ],
+          username: "tally",
+          password: "p@ss",
+          database: 3,
+          masterName: "main",
+          sentinelUsername: "",
+          sentinelPassword: "s",
+        },
+        caFile: "/etc/tally/redis.crt",
+        timeoutMs: 80,
       },
       recorder: { lanes: 4, batchSize: 512, queueLimit: 512 },
       quota: { timeoutMs: 500 },
@@ -135,6 +157,14 @@ describe("loadConfig", () => {
       expect(problems[0]).not.to.include("secret");
     });
   }
+
+  it("refuses a REDIS_URL without repeating its password", () => {
+    const [problem, ...others] = problemsOf({ REDIS_URL: "redis://tally:secret@host:99999" });
+    expect(problem)
+      .to.match(/^REDIS_URL: must be a URL such as redis:/)
+      .and.not.include("secret");
+    expect(others).to.deep.equal([]);
+  });
 
   it("reports every problem at once", () => {
     const env = {

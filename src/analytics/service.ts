@@ -1,6 +1,5 @@
 import { Analytics, type GetBreakdownRequest } from "../../gen/tally/v1/analytics_pb.js";
-import { type FieldViolation, invalidField, violation } from "../errors.js";
-import { isValidTimeZone } from "../quota/time-zone.js";
+import { invalidField } from "../errors.js";
 import { implement, type ServiceImplementation } from "../server/handler.js";
 import type { AnalyticsStore, RankedRow } from "./analytics-store.js";
 import { sumFigures, totalCost, totalTokens } from "./figures.js";
@@ -10,12 +9,12 @@ import {
   fromProtoMeasure,
   fromProtoPeriod,
   fromProtoRange,
-  type ScopeFields,
 } from "./from-proto.js";
 import { readPageToken, writePageToken } from "./page-token.js";
 import { listPeriods } from "./periods.js";
 import type { Dimension, Measure, TimeRange } from "./question.js";
 import { resolveRange } from "./time-range.js";
+import { timeZoneViolations } from "./time-zone-rule.js";
 import {
   toProtoBreakdownRow,
   toProtoFigures,
@@ -127,11 +126,6 @@ export function createAnalyticsService({
       getTopUsers: timeZoneViolations,
     },
   );
-}
-
-function timeZoneViolations({ timeZone }: Pick<ScopeFields, "timeZone">): FieldViolation[] {
-  if (timeZone === "" || isValidTimeZone(timeZone)) return [];
-  return [violation("time_zone", timeZone, 'must be an IANA name such as "Europe/Berlin"')];
 }
 
 function standaloneKeys(directory: AnalyticsDirectory): string[] {

@@ -10,12 +10,15 @@ import { createPriceShelf } from "./price-shelf.js";
 import type { PriceVersions } from "./price-versions.js";
 import { resolveSettings } from "./settings.js";
 import type { CatalogSnapshot, CollectionRead } from "./snapshot-store.js";
+import type { User } from "./types.js";
 
 /** Where the catalog is shown. */
 export interface CatalogPublisherOptions {
   readonly directory: CatalogDirectory & CatalogDirectoryWriter;
   readonly priceBook: Pick<PriceBook, "apply">;
   readonly priceVersions: Pick<PriceVersions, "remember">;
+  /** Told which users have another role than they had. */
+  readonly onRoleChange?: ((userIds: readonly string[]) => void) | undefined;
 }
 
 /** Shows in memory what was read of the database. */
@@ -37,7 +40,7 @@ interface CollectionChange<T> {
 
 /** Makes a publisher into an empty directory and price book. */
 export function createCatalogPublisher(options: CatalogPublisherOptions): CatalogPublisher {
-  const { directory, priceBook, priceVersions } = options;
+  const { directory, priceBook, priceVersions, onRoleChange } = options;
   const shelf = createPriceShelf();
 
   function take<C extends CatalogCollection>(
@@ -53,7 +56,9 @@ export function createCatalogPublisher(options: CatalogPublisherOptions): Catalo
 
   return {
     publish(snapshot) {
+      const newRoles = usersWithNewRole(snapshot.users?.entries ?? [], directory);
       take("users", snapshot.users, directory.user);
+      if (newRoles.length > 0) onRoleChange?.(newRoles);
       take("apiKeys", snapshot.apiKeys, directory.apiKey);
       take("providerEndpoints", snapshot.providerEndpoints, directory.providerEndpoint);
       take("budgets", snapshot.budgets, directory.budget);
@@ -83,4 +88,12 @@ export function createCatalogPublisher(options: CatalogPublisherOptions): Catalo
       return Object.values(snapshot).flatMap((read) => read?.unreadable ?? []);
     },
   };
+}
+
+function usersWithNewRole(users: readonly User[], directory: CatalogDirectory): string[] {
+  const changed = users.filter(({ userId, role }) => {
+    const before = directory.user(userId);
+    return before !== undefined && before.role !== role;
+  });
+  return changed.map(({ userId }) => userId);
 }

@@ -233,7 +233,9 @@ describe("createRedisCache in a Cluster", () => {
   const nodes: TestRedis[] = [];
   before(async () => {
     for (let index = 0; index < 3; index += 1) {
-      nodes.push(await startTestRedis(["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]));
+      nodes.push(
+        await startTestRedis(["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]),
+      );
     }
     await joinCluster(nodes);
   });

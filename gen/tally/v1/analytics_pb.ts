@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tally/v1/analytics.proto.
  */
 export const file_tally_v1_analytics: GenFile = /*@__PURE__*/
-  fileDesc("Chh0YWxseS92MS9hbmFseXRpY3MucHJvdG8SCHRhbGx5LnYxImMKDkxhdGVuY3lGaWd1cmVzEg0KBWNvdW50GAEgASgDEhIKCmF2ZXJhZ2VfbXMYAiABKAESDgoGcDUwX21zGAMgASgBEg4KBnA5NV9tcxgEIAEoARIOCgZwOTlfbXMYBSABKAEijwMKDFVzYWdlRmlndXJlcxIQCghyZXF1ZXN0cxgBIAEoAxIQCghmYWlsdXJlcxgCIAEoAxIQCghhdHRlbXB0cxgDIAEoAxIXCg9mYWlsZWRfYXR0ZW1wdHMYBCABKAMSFAoMaW5wdXRfdG9rZW5zGAUgASgDEhUKDW91dHB1dF90b2tlbnMYBiABKAMSIwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAcgASgDEh8KF2NhY2hlX3JlYWRfaW5wdXRfdG9rZW5zGAggASgDEhQKDHRvdGFsX3Rva2VucxgJIAEoAxIlCgRjb3N0GAogASgLMhcudGFsbHkudjEuQ29zdEJyZWFrZG93bhIcChRhY3R1YWxfY29zdF9uYW5vX3VzZBgLIAEoAxIvCg1yZXNwb25zZV90aW1lGAwgASgLMhgudGFsbHkudjEuTGF0ZW5jeUZpZ3VyZXMSMQoPZmlyc3RfYnl0ZV90aW1lGA0gASgLMhgudGFsbHkudjEuTGF0ZW5jeUZpZ3VyZXMi8wQKFkdldFVzYWdlU3VtbWFyeVJlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSMwoIZ3JvdXBfYnkYCiABKA4yFy50YWxseS52MS5TdW1tYXJ5UGVyaW9kQgi6SAWCAQIQARJDCgpkaW1lbnNpb25zGAsgAygOMhgudGFsbHkudjEuVXNhZ2VEaW1lbnNpb25CFbpIEpIBDxAGGAEiCYIBBhABIAAgBxIXCg9ieV9wZXJpb2RfYWxvbmUYDCABKAg6gQG6SH4afAocdXNhZ2Vfc3VtbWFyeS5ob3Vyc19vcl9zdGFydBIxaG91cnM6IG11c3Qgbm90IGJlIGdpdmVuIHRvZ2V0aGVyIHdpdGggc3RhcnRfdGltZRopIShoYXModGhpcy5zdGFydF90aW1lKSAmJiB0aGlzLmhvdXJzID4gMCkimQIKD1VzYWdlU3VtbWFyeVJvdxIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdXNlcl9pZBgDIAEoCRISCgphcGlfa2V5X2lkGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEg0KBW1vZGVsGAYgASgJEhIKCmFwaV9mb3JtYXQYByABKAkSJQoGc3RhdHVzGAggASgOMhUudGFsbHkudjEuVXNhZ2VTdGF0dXMSJwoHZmlndXJlcxgJIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcyLHAQoXR2V0VXNhZ2VTdW1tYXJ5UmVzcG9uc2USJwoEcm93cxgBIAMoCzIZLnRhbGx5LnYxLlVzYWdlU3VtbWFyeVJvdxIlCgV0b3RhbBgCIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcxIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilAUKE0dldEJyZWFrZG93blJlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSNwoJZGltZW5zaW9uGAogASgOMhgudGFsbHkudjEuVXNhZ2VEaW1lbnNpb25CCrpIB4IBBBABIAASMgoIb3JkZXJfYnkYCyABKA4yFi50YWxseS52MS5Vc2FnZU1lYXN1cmVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgMIAEoBUIKukgHGgUY6AcoABIuCgpwYWdlX3Rva2VuGA0gASgJQhq6SBdyFRigHzIQXltBLVphLXowLTlfLV0qJDp9ukh6GngKGGJyZWFrZG93bi5ob3Vyc19vcl9zdGFydBIxaG91cnM6IG11c3Qgbm90IGJlIGdpdmVuIHRvZ2V0aGVyIHdpdGggc3RhcnRfdGltZRopIShoYXModGhpcy5zdGFydF90aW1lKSAmJiB0aGlzLmhvdXJzID4gMCkihgEKDEJyZWFrZG93blJvdxINCgV2YWx1ZRgBIAEoCRInCgdmaWd1cmVzGAIgASgLMhYudGFsbHkudjEuVXNhZ2VGaWd1cmVzEhIKCmNvc3Rfc2hhcmUYAyABKAESEwoLdG9rZW5fc2hhcmUYBCABKAESFQoNcmVxdWVzdF9zaGFyZRgFIAEoASLvAQoUR2V0QnJlYWtkb3duUmVzcG9uc2USJAoEcm93cxgBIAMoCzIWLnRhbGx5LnYxLkJyZWFrZG93blJvdxIlCgV0b3RhbBgCIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcxITCgt2YWx1ZV9jb3VudBgDIAEoAxIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIscEChJHZXRUb3BVc2Vyc1JlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSGQoFbGltaXQYCiABKAVCCrpIBxoFGOgHKAASMgoIb3JkZXJfYnkYCyABKA4yFi50YWxseS52MS5Vc2FnZU1lYXN1cmVCCLpIBYIBAhABEh8KF2V4Y2x1ZGVfc3RhbmRhbG9uZV9rZXlzGAwgASgIOn26SHoaeAoYdG9wX3VzZXJzLmhvdXJzX29yX3N0YXJ0EjFob3VyczogbXVzdCBub3QgYmUgZ2l2ZW4gdG9nZXRoZXIgd2l0aCBzdGFydF90aW1lGikhKGhhcyh0aGlzLnN0YXJ0X3RpbWUpICYmIHRoaXMuaG91cnMgPiAwKSKSAQoHVG9wVXNlchIPCgd1c2VyX2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhAKCHJlcXVlc3RzGAQgASgDEg4KBnRva2VucxgFIAEoAxIVCg1jb3N0X25hbm9fdXNkGAYgASgDEhwKFGFjdHVhbF9jb3N0X25hbm9fdXNkGAcgASgDIpUBChNHZXRUb3BVc2Vyc1Jlc3BvbnNlEiAKBXVzZXJzGAEgAygLMhEudGFsbHkudjEuVG9wVXNlchIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqrQEKDVN1bW1hcnlQZXJpb2QSHgoaU1VNTUFSWV9QRVJJT0RfVU5TUEVDSUZJRUQQABIXChNTVU1NQVJZX1BFUklPRF9IT1VSEAESFgoSU1VNTUFSWV9QRVJJT0RfREFZEAISFwoTU1VNTUFSWV9QRVJJT0RfV0VFSxADEhgKFFNVTU1BUllfUEVSSU9EX01PTlRIEAQSGAoUU1VNTUFSWV9QRVJJT0RfVE9UQUwQBSr2AQoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASGAoUVVNBR0VfRElNRU5TSU9OX1VTRVIQARIbChdVU0FHRV9ESU1FTlNJT05fQVBJX0tFWRACEhwKGFVTQUdFX0RJTUVOU0lPTl9QUk9WSURFUhADEhkKFVVTQUdFX0RJTUVOU0lPTl9NT0RFTBAEEh4KGlVTQUdFX0RJTUVOU0lPTl9BUElfRk9STUFUEAUSGgoWVVNBR0VfRElNRU5TSU9OX1NUQVRVUxAGEhcKE1VTQUdFX0RJTUVOU0lPTl9UQUcQByp7CgxVc2FnZU1lYXN1cmUSHQoZVVNBR0VfTUVBU1VSRV9VTlNQRUNJRklFRBAAEhYKElVTQUdFX01FQVNVUkVfQ09TVBABEhgKFFVTQUdFX01FQVNVUkVfVE9LRU5TEAISGgoWVVNBR0VfTUVBU1VSRV9SRVFVRVNUUxADMrcCCglBbmFseXRpY3MSaQoPR2V0VXNhZ2VTdW1tYXJ5EiAudGFsbHkudjEuR2V0VXNhZ2VTdW1tYXJ5UmVxdWVzdBohLnRhbGx5LnYxLkdldFVzYWdlU3VtbWFyeVJlc3BvbnNlIhG61xgNCgICAxIHdXNlcl9pZBJgCgxHZXRCcmVha2Rvd24SHS50YWxseS52MS5HZXRCcmVha2Rvd25SZXF1ZXN0Gh4udGFsbHkudjEuR2V0QnJlYWtkb3duUmVzcG9uc2UiEbrXGA0KAgIDEgd1c2VyX2lkEl0KC0dldFRvcFVzZXJzEhwudGFsbHkudjEuR2V0VG9wVXNlcnNSZXF1ZXN0Gh0udGFsbHkudjEuR2V0VG9wVXNlcnNSZXNwb25zZSIRutcYDQoCAgMSB3VzZXJfaWRiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tally_v1_access, file_tally_v1_usage]);
+  fileDesc("Chh0YWxseS92MS9hbmFseXRpY3MucHJvdG8SCHRhbGx5LnYxImMKDkxhdGVuY3lGaWd1cmVzEg0KBWNvdW50GAEgASgDEhIKCmF2ZXJhZ2VfbXMYAiABKAESDgoGcDUwX21zGAMgASgBEg4KBnA5NV9tcxgEIAEoARIOCgZwOTlfbXMYBSABKAEijwMKDFVzYWdlRmlndXJlcxIQCghyZXF1ZXN0cxgBIAEoAxIQCghmYWlsdXJlcxgCIAEoAxIQCghhdHRlbXB0cxgDIAEoAxIXCg9mYWlsZWRfYXR0ZW1wdHMYBCABKAMSFAoMaW5wdXRfdG9rZW5zGAUgASgDEhUKDW91dHB1dF90b2tlbnMYBiABKAMSIwobY2FjaGVfY3JlYXRpb25faW5wdXRfdG9rZW5zGAcgASgDEh8KF2NhY2hlX3JlYWRfaW5wdXRfdG9rZW5zGAggASgDEhQKDHRvdGFsX3Rva2VucxgJIAEoAxIlCgRjb3N0GAogASgLMhcudGFsbHkudjEuQ29zdEJyZWFrZG93bhIcChRhY3R1YWxfY29zdF9uYW5vX3VzZBgLIAEoAxIvCg1yZXNwb25zZV90aW1lGAwgASgLMhgudGFsbHkudjEuTGF0ZW5jeUZpZ3VyZXMSMQoPZmlyc3RfYnl0ZV90aW1lGA0gASgLMhgudGFsbHkudjEuTGF0ZW5jeUZpZ3VyZXMi8wQKFkdldFVzYWdlU3VtbWFyeVJlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSMwoIZ3JvdXBfYnkYCiABKA4yFy50YWxseS52MS5TdW1tYXJ5UGVyaW9kQgi6SAWCAQIQARJDCgpkaW1lbnNpb25zGAsgAygOMhgudGFsbHkudjEuVXNhZ2VEaW1lbnNpb25CFbpIEpIBDxAGGAEiCYIBBhABIAAgBxIXCg9ieV9wZXJpb2RfYWxvbmUYDCABKAg6gQG6SH4afAocdXNhZ2Vfc3VtbWFyeS5ob3Vyc19vcl9zdGFydBIxaG91cnM6IG11c3Qgbm90IGJlIGdpdmVuIHRvZ2V0aGVyIHdpdGggc3RhcnRfdGltZRopIShoYXModGhpcy5zdGFydF90aW1lKSAmJiB0aGlzLmhvdXJzID4gMCkimQIKD1VzYWdlU3VtbWFyeVJvdxIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdXNlcl9pZBgDIAEoCRISCgphcGlfa2V5X2lkGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEg0KBW1vZGVsGAYgASgJEhIKCmFwaV9mb3JtYXQYByABKAkSJQoGc3RhdHVzGAggASgOMhUudGFsbHkudjEuVXNhZ2VTdGF0dXMSJwoHZmlndXJlcxgJIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcyLHAQoXR2V0VXNhZ2VTdW1tYXJ5UmVzcG9uc2USJwoEcm93cxgBIAMoCzIZLnRhbGx5LnYxLlVzYWdlU3VtbWFyeVJvdxIlCgV0b3RhbBgCIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcxIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilAUKE0dldEJyZWFrZG93blJlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSNwoJZGltZW5zaW9uGAogASgOMhgudGFsbHkudjEuVXNhZ2VEaW1lbnNpb25CCrpIB4IBBBABIAASMgoIb3JkZXJfYnkYCyABKA4yFi50YWxseS52MS5Vc2FnZU1lYXN1cmVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgMIAEoBUIKukgHGgUY6AcoABIuCgpwYWdlX3Rva2VuGA0gASgJQhq6SBdyFRigHzIQXltBLVphLXowLTlfLV0qJDp9ukh6GngKGGJyZWFrZG93bi5ob3Vyc19vcl9zdGFydBIxaG91cnM6IG11c3Qgbm90IGJlIGdpdmVuIHRvZ2V0aGVyIHdpdGggc3RhcnRfdGltZRopIShoYXModGhpcy5zdGFydF90aW1lKSAmJiB0aGlzLmhvdXJzID4gMCkihgEKDEJyZWFrZG93blJvdxINCgV2YWx1ZRgBIAEoCRInCgdmaWd1cmVzGAIgASgLMhYudGFsbHkudjEuVXNhZ2VGaWd1cmVzEhIKCmNvc3Rfc2hhcmUYAyABKAESEwoLdG9rZW5fc2hhcmUYBCABKAESFQoNcmVxdWVzdF9zaGFyZRgFIAEoASLvAQoUR2V0QnJlYWtkb3duUmVzcG9uc2USJAoEcm93cxgBIAMoCzIWLnRhbGx5LnYxLkJyZWFrZG93blJvdxIlCgV0b3RhbBgCIAEoCzIWLnRhbGx5LnYxLlVzYWdlRmlndXJlcxITCgt2YWx1ZV9jb3VudBgDIAEoAxIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIscEChJHZXRUb3BVc2Vyc1JlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCgVob3VycxgDIAEoBUILukgIGgYYoK4FKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSGQoFbGltaXQYCiABKAVCCrpIBxoFGOgHKAASMgoIb3JkZXJfYnkYCyABKA4yFi50YWxseS52MS5Vc2FnZU1lYXN1cmVCCLpIBYIBAhABEh8KF2V4Y2x1ZGVfc3RhbmRhbG9uZV9rZXlzGAwgASgIOn26SHoaeAoYdG9wX3VzZXJzLmhvdXJzX29yX3N0YXJ0EjFob3VyczogbXVzdCBub3QgYmUgZ2l2ZW4gdG9nZXRoZXIgd2l0aCBzdGFydF90aW1lGikhKGhhcyh0aGlzLnN0YXJ0X3RpbWUpICYmIHRoaXMuaG91cnMgPiAwKSKSAQoHVG9wVXNlchIPCgd1c2VyX2lkGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHVzZXJuYW1lGAMgASgJEhAKCHJlcXVlc3RzGAQgASgDEg4KBnRva2VucxgFIAEoAxIVCg1jb3N0X25hbm9fdXNkGAYgASgDEhwKFGFjdHVhbF9jb3N0X25hbm9fdXNkGAcgASgDIpUBChNHZXRUb3BVc2Vyc1Jlc3BvbnNlEiAKBXVzZXJzGAEgAygLMhEudGFsbHkudjEuVG9wVXNlchIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimgEKF0dldERhaWx5QWN0aXZpdHlSZXF1ZXN0Eh8KC3dpbmRvd19kYXlzGAEgASgFQgq6SAcaBRjMHCgAEhsKE2luY2x1ZGVfYWN0dWFsX2Nvc3QYAiABKAgSJQoHdXNlcl9pZBgDIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAIqoBCg1EYWlseUFjdGl2aXR5EgwKBGRhdGUYASABKAkSEAoIcmVxdWVzdHMYAiABKAMSEAoIZmFpbHVyZXMYAyABKAMSFAoMdG90YWxfdG9rZW5zGAQgASgDEhUKDWNvc3RfbmFub191c2QYBSABKAMSIQoUYWN0dWFsX2Nvc3RfbmFub191c2QYBiABKANIAIgBAUIXChVfYWN0dWFsX2Nvc3RfbmFub191c2QikQEKGEdldERhaWx5QWN0aXZpdHlSZXNwb25zZRIlCgRkYXlzGAEgAygLMhcudGFsbHkudjEuRGFpbHlBY3Rpdml0eRISCgpzdGFydF9kYXRlGAIgASgJEhAKCGVuZF9kYXRlGAMgASgJEhIKCnRvdGFsX2RheXMYBCABKAUSFAoMbWF4X3JlcXVlc3RzGAUgASgDIroECh5BbmFseXplQ2FjaGVBZmZpbml0eVR0bFJlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgVob3VycxgDIAEoBUIKukgHGgUY0EQoABIaCgl0aW1lX3pvbmUYBCABKAlCB7pIBHICGEASJQoHdXNlcl9pZBgFIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgGIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYByABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAggASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBI1Cghncm91cF9ieRgKIAEoDjIZLnRhbGx5LnYxLkFmZmluaXR5R3JvdXBCeUIIukgFggECEAESGQoFbGltaXQYCyABKAVCCrpIBxoFGOgHKAA6ggG6SH8afQodY2FjaGVfYWZmaW5pdHkuaG91cnNfb3Jfc3RhcnQSMWhvdXJzOiBtdXN0IG5vdCBiZSBnaXZlbiB0b2dldGhlciB3aXRoIHN0YXJ0X3RpbWUaKSEoaGFzKHRoaXMuc3RhcnRfdGltZSkgJiYgdGhpcy5ob3VycyA+IDApIsYCChRJbnRlcnZhbERpc3RyaWJ1dGlvbhIYChB3aXRoaW5fNV9taW51dGVzGAEgASgDEhkKEXdpdGhpbl8xNV9taW51dGVzGAIgASgDEhkKEXdpdGhpbl8zMF9taW51dGVzGAMgASgDEhkKEXdpdGhpbl82MF9taW51dGVzGAQgASgDEhcKD292ZXJfNjBfbWludXRlcxgFIAEoAxIgChh3aXRoaW5fNV9taW51dGVzX3BlcmNlbnQYBiABKAESIQoZd2l0aGluXzE1X21pbnV0ZXNfcGVyY2VudBgHIAEoARIhChl3aXRoaW5fMzBfbWludXRlc19wZXJjZW50GAggASgBEiEKGXdpdGhpbl82MF9taW51dGVzX3BlcmNlbnQYCSABKAESHwoXb3Zlcl82MF9taW51dGVzX3BlcmNlbnQYCiABKAEivAEKCkNhY2hlQ29zdHMSFQoNcGFpZF9uYW5vX3VzZBgBIAEoAxIZChF1bmNhY2hlZF9uYW5vX3VzZBgCIAEoAxIdChVmaXZlX21pbnV0ZXNfbmFub191c2QYAyABKAMSGQoRb25lX2hvdXJfbmFub191c2QYBCABKAMSJwoIY2hlYXBlc3QYBSABKA4yFS50YWxseS52MS5DYWNoZUNob2ljZRIZChF1bnByaWNlZF9yZXF1ZXN0cxgGIAEoAyLiAgoNQ2FjaGVBZmZpbml0eRIQCghncm91cF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcXVlc3RzGAMgASgDEhEKCWludGVydmFscxgEIAEoAxI0CgxkaXN0cmlidXRpb24YBSABKAsyHi50YWxseS52MS5JbnRlcnZhbERpc3RyaWJ1dGlvbhITCgtwNTBfbWludXRlcxgGIAEoARITCgtwNzVfbWludXRlcxgHIAEoARITCgtwOTBfbWludXRlcxgIIAEoARITCgttaW5fbWludXRlcxgJIAEoARITCgttYXhfbWludXRlcxgKIAEoARIXCg9hdmVyYWdlX21pbnV0ZXMYCyABKAESHwoXcmVjb21tZW5kZWRfdHRsX21pbnV0ZXMYDCABKAUSDgoGcmVhc29uGA0gASgJEiMKBWNvc3RzGA4gASgLMhQudGFsbHkudjEuQ2FjaGVDb3N0cyI6ChNSZWNvbW1lbmRlZFR0bENvdW50EhMKC3R0bF9taW51dGVzGAEgASgFEg4KBmdyb3VwcxgCIAEoAyK7AgofQW5hbHl6ZUNhY2hlQWZmaW5pdHlUdGxSZXNwb25zZRInCgZncm91cHMYASADKAsyFy50YWxseS52MS5DYWNoZUFmZmluaXR5EhMKC2dyb3VwX2NvdW50GAIgASgDEjYKD3JlY29tbWVuZGF0aW9ucxgDIAMoCzIdLnRhbGx5LnYxLlJlY29tbWVuZGVkVHRsQ291bnQSIwoFY29zdHMYBCABKAsyFC50YWxseS52MS5DYWNoZUNvc3RzEh8KF3JlY29tbWVuZGVkX3R0bF9taW51dGVzGAUgASgFEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLfAwoaR2V0Q2FjaGVIaXRBbmFseXNpc1JlcXVlc3QSPgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDrpIC7IBCDIGCICHtcMDEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgVob3VycxgDIAEoBUIKukgHGgUY0EQoABIaCgl0aW1lX3pvbmUYBCABKAlCB7pIBHICGEASJQoHdXNlcl9pZBgFIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSKAoKYXBpX2tleV9pZBgGIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSJgoIcHJvdmlkZXIYByABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiMKBW1vZGVsGAggASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJDp+ukh7GnkKGWNhY2hlX2hpdHMuaG91cnNfb3Jfc3RhcnQSMWhvdXJzOiBtdXN0IG5vdCBiZSBnaXZlbiB0b2dldGhlciB3aXRoIHN0YXJ0X3RpbWUaKSEoaGFzKHRoaXMuc3RhcnRfdGltZSkgJiYgdGhpcy5ob3VycyA+IDApIjwKDENhY2hlU2F2aW5ncxIWCg5ncm9zc19uYW5vX3VzZBgBIAEoAxIUCgxuZXRfbmFub191c2QYAiABKAMinwQKG0dldENhY2hlSGl0QW5hbHlzaXNSZXNwb25zZRIQCghyZXF1ZXN0cxgBIAEoAxIZChFyZXF1ZXN0c193aXRoX2hpdBgCIAEoAxIYChByZXF1ZXN0X2hpdF9yYXRlGAMgASgBEhYKDnRva2VuX2hpdF9yYXRlGAQgASgBEhYKDmlucHV0X2hpdF9yYXRlGAUgASgBEhQKDGlucHV0X3Rva2VucxgGIAEoAxIjChtjYWNoZV9jcmVhdGlvbl9pbnB1dF90b2tlbnMYByABKAMSHwoXY2FjaGVfcmVhZF9pbnB1dF90b2tlbnMYCCABKAMSHwoXY2FjaGVfY3JlYXRpb25fbmFub191c2QYCSABKAMSGwoTY2FjaGVfcmVhZF9uYW5vX3VzZBgKIAEoAxIdChVhY3R1YWxfY2FjaGVfbmFub191c2QYCyABKAMSJwoHc2F2aW5ncxgMIAEoCzIWLnRhbGx5LnYxLkNhY2hlU2F2aW5ncxIuCg5hY3R1YWxfc2F2aW5ncxgNIAEoCzIWLnRhbGx5LnYxLkNhY2hlU2F2aW5ncxIZChF1bnByaWNlZF9yZXF1ZXN0cxgOIAEoAxIuCgpzdGFydF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAioAQKGkdldEludGVydmFsVGltZWxpbmVSZXF1ZXN0Ej4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQg66SAuyAQgyBgiAh7XDAxIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoFaG91cnMYAyABKAVCCrpIBxoFGNBEKAASGgoJdGltZV96b25lGAQgASgJQge6SARyAhhAEiUKB3VzZXJfaWQYBSABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEigKCmFwaV9rZXlfaWQYBiABKAlCFLpIEXIPGMgBMgpeW15ceDAwXSokEiYKCHByb3ZpZGVyGAcgASgJQhS6SBFyDxjIATIKXlteXHgwMF0qJBIjCgVtb2RlbBgIIAEoCUIUukgRcg8YyAEyCl5bXlx4MDBdKiQSGgoFbGltaXQYCiABKAVCC7pICBoGGNCGAygAEhkKEWluY2x1ZGVfdXNlcl9pbmZvGAsgASgIOocBukiDARqAAQogaW50ZXJ2YWxfdGltZWxpbmUuaG91cnNfb3Jfc3RhcnQSMWhvdXJzOiBtdXN0IG5vdCBiZSBnaXZlbiB0b2dldGhlciB3aXRoIHN0YXJ0X3RpbWUaKSEoaGFzKHRoaXMuc3RhcnRfdGltZSkgJiYgdGhpcy5ob3VycyA+IDApInMKDUludGVydmFsUG9pbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQaW50ZXJ2YWxfbWludXRlcxgCIAEoARINCgVtb2RlbBgDIAEoCRIPCgd1c2VyX2lkGAQgASgJIi8KDEludGVydmFsVXNlchIQCgh1c2VybmFtZRgBIAEoCRINCgVlbWFpbBgCIAEoCSL9AgobR2V0SW50ZXJ2YWxUaW1lbGluZVJlc3BvbnNlEicKBnBvaW50cxgBIAMoCzIXLnRhbGx5LnYxLkludGVydmFsUG9pbnQSPwoFdXNlcnMYAiADKAsyMC50YWxseS52MS5HZXRJbnRlcnZhbFRpbWVsaW5lUmVzcG9uc2UuVXNlcnNFbnRyeRIOCgZtb2RlbHMYAyADKAkSFAoMdG90YWxfcG9pbnRzGAQgASgDEhIKCmlzX3NhbXBsZWQYBSABKAgSFgoObGVmdF9vdXRfdXNlcnMYBiABKAMSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGkQKClVzZXJzRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYudGFsbHkudjEuSW50ZXJ2YWxVc2VyOgI4ASJzCh5JbnZhbGlkYXRlQWN0aXZpdHlDYWNoZVJlcXVlc3QSKQoHdXNlcl9pZBgBIAEoCUIWukgTchEQARjIATIKXlteXHgwMF0qJEgAEhYKA2FsbBgCIAEoCEIHukgEagIIAUgAQg4KBXNjb3BlEgW6SAIIASJPCh9JbnZhbGlkYXRlQWN0aXZpdHlDYWNoZVJlc3BvbnNlEhcKD3JlbW92ZWRfZW50cmllcxgBIAEoAxITCgtpc19jb21wbGV0ZRgCIAEoCCqtAQoNU3VtbWFyeVBlcmlvZBIeChpTVU1NQVJZX1BFUklPRF9VTlNQRUNJRklFRBAAEhcKE1NVTU1BUllfUEVSSU9EX0hPVVIQARIWChJTVU1NQVJZX1BFUklPRF9EQVkQAhIXChNTVU1NQVJZX1BFUklPRF9XRUVLEAMSGAoUU1VNTUFSWV9QRVJJT0RfTU9OVEgQBBIYChRTVU1NQVJZX1BFUklPRF9UT1RBTBAFKvYBCg5Vc2FnZURpbWVuc2lvbhIfChtVU0FHRV9ESU1FTlNJT05fVU5TUEVDSUZJRUQQABIYChRVU0FHRV9ESU1FTlNJT05fVVNFUhABEhsKF1VTQUdFX0RJTUVOU0lPTl9BUElfS0VZEAISHAoYVVNBR0VfRElNRU5TSU9OX1BST1ZJREVSEAMSGQoVVVNBR0VfRElNRU5TSU9OX01PREVMEAQSHgoaVVNBR0VfRElNRU5TSU9OX0FQSV9GT1JNQVQQBRIaChZVU0FHRV9ESU1FTlNJT05fU1RBVFVTEAYSFwoTVVNBR0VfRElNRU5TSU9OX1RBRxAHKnsKDFVzYWdlTWVhc3VyZRIdChlVU0FHRV9NRUFTVVJFX1VOU1BFQ0lGSUVEEAASFgoSVVNBR0VfTUVBU1VSRV9DT1NUEAESGAoUVVNBR0VfTUVBU1VSRV9UT0tFTlMQAhIaChZVU0FHRV9NRUFTVVJFX1JFUVVFU1RTEAMqbwoPQWZmaW5pdHlHcm91cEJ5EiEKHUFGRklOSVRZX0dST1VQX0JZX1VOU1BFQ0lGSUVEEAASGgoWQUZGSU5JVFlfR1JPVVBfQllfVVNFUhABEh0KGUFGRklOSVRZX0dST1VQX0JZX0FQSV9LRVkQAiqcAQoLQ2FjaGVDaG9pY2USHAoYQ0FDSEVfQ0hPSUNFX1VOU1BFQ0lGSUVEEAASGgoWQ0FDSEVfQ0hPSUNFX05PX0NIQU5HRRABEhkKFUNBQ0hFX0NIT0lDRV9VTkNBQ0hFRBACEh0KGUNBQ0hFX0NIT0lDRV9GSVZFX01JTlVURVMQAxIZChVDQUNIRV9DSE9JQ0VfT05FX0hPVVIQBDKQBwoJQW5hbHl0aWNzEmkKD0dldFVzYWdlU3VtbWFyeRIgLnRhbGx5LnYxLkdldFVzYWdlU3VtbWFyeVJlcXVlc3QaIS50YWxseS52MS5HZXRVc2FnZVN1bW1hcnlSZXNwb25zZSIRutcYDQoCAgMSB3VzZXJfaWQSYAoMR2V0QnJlYWtkb3duEh0udGFsbHkudjEuR2V0QnJlYWtkb3duUmVxdWVzdBoeLnRhbGx5LnYxLkdldEJyZWFrZG93blJlc3BvbnNlIhG61xgNCgICAxIHdXNlcl9pZBJdCgtHZXRUb3BVc2VycxIcLnRhbGx5LnYxLkdldFRvcFVzZXJzUmVxdWVzdBodLnRhbGx5LnYxLkdldFRvcFVzZXJzUmVzcG9uc2UiEbrXGA0KAgIDEgd1c2VyX2lkEmwKEEdldERhaWx5QWN0aXZpdHkSIS50YWxseS52MS5HZXREYWlseUFjdGl2aXR5UmVxdWVzdBoiLnRhbGx5LnYxLkdldERhaWx5QWN0aXZpdHlSZXNwb25zZSIRutcYDQoCAgMSB3VzZXJfaWQSgQEKF0FuYWx5emVDYWNoZUFmZmluaXR5VHRsEigudGFsbHkudjEuQW5hbHl6ZUNhY2hlQWZmaW5pdHlUdGxSZXF1ZXN0GikudGFsbHkudjEuQW5hbHl6ZUNhY2hlQWZmaW5pdHlUdGxSZXNwb25zZSIRutcYDQoCAgMSB3VzZXJfaWQSdQoTR2V0Q2FjaGVIaXRBbmFseXNpcxIkLnRhbGx5LnYxLkdldENhY2hlSGl0QW5hbHlzaXNSZXF1ZXN0GiUudGFsbHkudjEuR2V0Q2FjaGVIaXRBbmFseXNpc1Jlc3BvbnNlIhG61xgNCgICAxIHdXNlcl9pZBJ1ChNHZXRJbnRlcnZhbFRpbWVsaW5lEiQudGFsbHkudjEuR2V0SW50ZXJ2YWxUaW1lbGluZVJlcXVlc3QaJS50YWxseS52MS5HZXRJbnRlcnZhbFRpbWVsaW5lUmVzcG9uc2UiEbrXGA0KAgIDEgd1c2VyX2lkEncKF0ludmFsaWRhdGVBY3Rpdml0eUNhY2hlEigudGFsbHkudjEuSW52YWxpZGF0ZUFjdGl2aXR5Q2FjaGVSZXF1ZXN0GikudGFsbHkudjEuSW52YWxpZGF0ZUFjdGl2aXR5Q2FjaGVSZXNwb25zZSIHutcYAwoBA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_tally_v1_access, file_tally_v1_usage]);
 
 /**
  * Latencies of the attempts that told one.
@@ -783,6 +783,1111 @@ export const GetTopUsersResponseSchema: GenMessage<GetTopUsersResponse> = /*@__P
   messageDesc(file_tally_v1_analytics, 10);
 
 /**
+ * Request of GetDailyActivity.
+ *
+ * @generated from message tally.v1.GetDailyActivityRequest
+ */
+export type GetDailyActivityRequest = Message<"tally.v1.GetDailyActivityRequest"> & {
+  /**
+   * How many days, today included, 1 to 3,660. Optional, 365.
+   *
+   * @generated from field: int32 window_days = 1;
+   */
+  windowDays: number;
+
+  /**
+   * Whether to tell actual_cost_nano_usd. Optional, false.
+   *
+   * @generated from field: bool include_actual_cost = 2;
+   */
+  includeActualCost: boolean;
+
+  /**
+   * Only this user. At most 200 characters. Optional: all.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * IANA time zone in which days begin and today is decided. Optional, "UTC".
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message tally.v1.GetDailyActivityRequest.
+ * Use `create(GetDailyActivityRequestSchema)` to create a new message.
+ */
+export const GetDailyActivityRequestSchema: GenMessage<GetDailyActivityRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 11);
+
+/**
+ * What was used on one day.
+ *
+ * @generated from message tally.v1.DailyActivity
+ */
+export type DailyActivity = Message<"tally.v1.DailyActivity"> & {
+  /**
+   * The day, "2026-11-24".
+   *
+   * @generated from field: string date = 1;
+   */
+  date: string;
+
+  /**
+   * Requests: records but those that another attempt followed.
+   *
+   * @generated from field: int64 requests = 2;
+   */
+  requests: bigint;
+
+  /**
+   * Requests that failed.
+   *
+   * @generated from field: int64 failures = 3;
+   */
+  failures: bigint;
+
+  /**
+   * Tokens of all kinds.
+   *
+   * @generated from field: int64 total_tokens = 4;
+   */
+  totalTokens: bigint;
+
+  /**
+   * Cost by the price list, nano-USD.
+   *
+   * @generated from field: int64 cost_nano_usd = 5;
+   */
+  costNanoUsd: bigint;
+
+  /**
+   * Cost after the provider keys' rate multipliers, nano-USD. Unset unless asked for.
+   *
+   * @generated from field: optional int64 actual_cost_nano_usd = 6;
+   */
+  actualCostNanoUsd?: bigint | undefined;
+};
+
+/**
+ * Describes the message tally.v1.DailyActivity.
+ * Use `create(DailyActivitySchema)` to create a new message.
+ */
+export const DailyActivitySchema: GenMessage<DailyActivity> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 12);
+
+/**
+ * Response of GetDailyActivity.
+ *
+ * @generated from message tally.v1.GetDailyActivityResponse
+ */
+export type GetDailyActivityResponse = Message<"tally.v1.GetDailyActivityResponse"> & {
+  /**
+   * Every day of the window, the earliest first; days without requests have zeros.
+   *
+   * @generated from field: repeated tally.v1.DailyActivity days = 1;
+   */
+  days: DailyActivity[];
+
+  /**
+   * The first day.
+   *
+   * @generated from field: string start_date = 2;
+   */
+  startDate: string;
+
+  /**
+   * The last day: today.
+   *
+   * @generated from field: string end_date = 3;
+   */
+  endDate: string;
+
+  /**
+   * How many days there are.
+   *
+   * @generated from field: int32 total_days = 4;
+   */
+  totalDays: number;
+
+  /**
+   * The requests of the day that has most.
+   *
+   * @generated from field: int64 max_requests = 5;
+   */
+  maxRequests: bigint;
+};
+
+/**
+ * Describes the message tally.v1.GetDailyActivityResponse.
+ * Use `create(GetDailyActivityResponseSchema)` to create a new message.
+ */
+export const GetDailyActivityResponseSchema: GenMessage<GetDailyActivityResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 13);
+
+/**
+ * Request of AnalyzeCacheAffinityTtl.
+ *
+ * @generated from message tally.v1.AnalyzeCacheAffinityTtlRequest
+ */
+export type AnalyzeCacheAffinityTtlRequest = Message<"tally.v1.AnalyzeCacheAffinityTtlRequest"> & {
+  /**
+   * First moment of the range, by the records' create_time. Optional: see hours.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * First moment after the range, at most 744 hours (31 days) later, or 8,784 (366 days) with user_id
+   * or api_key_id. Optional: the end of the running quarter-hour.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Without start_time: begin so many hours before the end, at the beginning of a quarter-hour; at
+   * least 1. Optional, 168 (7 days).
+   *
+   * @generated from field: int32 hours = 3;
+   */
+  hours: number;
+
+  /**
+   * IANA time zone. Checked, but without effect: the range is told by its moments. Optional, "UTC".
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+
+  /**
+   * Only requests of this user. At most 200 characters. Optional.
+   *
+   * @generated from field: string user_id = 5;
+   */
+  userId: string;
+
+  /**
+   * Only requests of this API key. At most 200 characters. Optional.
+   *
+   * @generated from field: string api_key_id = 6;
+   */
+  apiKeyId: string;
+
+  /**
+   * Only requests of this provider. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider = 7;
+   */
+  provider: string;
+
+  /**
+   * Only requests of this model, as callers name it. At most 200 characters. Optional.
+   *
+   * @generated from field: string model = 8;
+   */
+  model: string;
+
+  /**
+   * Whose requests follow each other. Optional, USER.
+   *
+   * @generated from field: tally.v1.AffinityGroupBy group_by = 10;
+   */
+  groupBy: AffinityGroupBy;
+
+  /**
+   * Most groups in the answer, 1 to 1,000. Optional, 100.
+   *
+   * @generated from field: int32 limit = 11;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message tally.v1.AnalyzeCacheAffinityTtlRequest.
+ * Use `create(AnalyzeCacheAffinityTtlRequestSchema)` to create a new message.
+ */
+export const AnalyzeCacheAffinityTtlRequestSchema: GenMessage<AnalyzeCacheAffinityTtlRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 14);
+
+/**
+ * Intervals between requests of one group, by length. Percentages have one decimal.
+ *
+ * @generated from message tally.v1.IntervalDistribution
+ */
+export type IntervalDistribution = Message<"tally.v1.IntervalDistribution"> & {
+  /**
+   * How many were at most 5 minutes long.
+   *
+   * @generated from field: int64 within_5_minutes = 1;
+   */
+  within5Minutes: bigint;
+
+  /**
+   * Over 5, at most 15 minutes.
+   *
+   * @generated from field: int64 within_15_minutes = 2;
+   */
+  within15Minutes: bigint;
+
+  /**
+   * Over 15, at most 30 minutes.
+   *
+   * @generated from field: int64 within_30_minutes = 3;
+   */
+  within30Minutes: bigint;
+
+  /**
+   * Over 30, at most 60 minutes.
+   *
+   * @generated from field: int64 within_60_minutes = 4;
+   */
+  within60Minutes: bigint;
+
+  /**
+   * Over 60 minutes.
+   *
+   * @generated from field: int64 over_60_minutes = 5;
+   */
+  over60Minutes: bigint;
+
+  /**
+   * Percentage of all intervals that within_5_minutes is, 0 to 100.
+   *
+   * @generated from field: double within_5_minutes_percent = 6;
+   */
+  within5MinutesPercent: number;
+
+  /**
+   * The same of within_15_minutes.
+   *
+   * @generated from field: double within_15_minutes_percent = 7;
+   */
+  within15MinutesPercent: number;
+
+  /**
+   * The same of within_30_minutes.
+   *
+   * @generated from field: double within_30_minutes_percent = 8;
+   */
+  within30MinutesPercent: number;
+
+  /**
+   * The same of within_60_minutes.
+   *
+   * @generated from field: double within_60_minutes_percent = 9;
+   */
+  within60MinutesPercent: number;
+
+  /**
+   * The same of over_60_minutes.
+   *
+   * @generated from field: double over_60_minutes_percent = 10;
+   */
+  over60MinutesPercent: number;
+};
+
+/**
+ * Describes the message tally.v1.IntervalDistribution.
+ * Use `create(IntervalDistributionSchema)` to create a new message.
+ */
+export const IntervalDistributionSchema: GenMessage<IntervalDistribution> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 15);
+
+/**
+ * What the input of priced requests cost, and what it would have cost with other uses of the prompt
+ * cache, each at the prices and the tier that the record was priced with; by the price list, without
+ * output and prices per request.
+ *
+ * What a request wrote to the cache or read from it is what it could have read. It is worked out
+ * against the request before, of the same group, provider and model, by the time between their
+ * arrivals: up to 5 minutes later it reads what it really read and writes the rest; later, but within
+ * the time to live, it reads as much as the request before had in the cache, if not more was really
+ * read, and writes the rest; after that, and when there was none before, it writes everything.
+ *
+ * @generated from message tally.v1.CacheCosts
+ */
+export type CacheCosts = Message<"tally.v1.CacheCosts"> & {
+  /**
+   * What was paid.
+   *
+   * @generated from field: int64 paid_nano_usd = 1;
+   */
+  paidNanoUsd: bigint;
+
+  /**
+   * With everything at the price of input.
+   *
+   * @generated from field: int64 uncached_nano_usd = 2;
+   */
+  uncachedNanoUsd: bigint;
+
+  /**
+   * With entries that live for 5 minutes, at the prices for that.
+   *
+   * @generated from field: int64 five_minutes_nano_usd = 3;
+   */
+  fiveMinutesNanoUsd: bigint;
+
+  /**
+   * With entries that live for an hour, at the prices for that.
+   *
+   * @generated from field: int64 one_hour_nano_usd = 4;
+   */
+  oneHourNanoUsd: bigint;
+
+  /**
+   * The cheapest of the three, the first among equals; NO_CHANGE when it would have saved less than
+   * 2 % of what was paid.
+   *
+   * @generated from field: tally.v1.CacheChoice cheapest = 5;
+   */
+  cheapest: CacheChoice;
+
+  /**
+   * Requests that had no price, whose tokens are in none of this.
+   *
+   * @generated from field: int64 unpriced_requests = 6;
+   */
+  unpricedRequests: bigint;
+};
+
+/**
+ * Describes the message tally.v1.CacheCosts.
+ * Use `create(CacheCostsSchema)` to create a new message.
+ */
+export const CacheCostsSchema: GenMessage<CacheCosts> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 16);
+
+/**
+ * One user or API key.
+ *
+ * @generated from message tally.v1.CacheAffinity
+ */
+export type CacheAffinity = Message<"tally.v1.CacheAffinity"> & {
+  /**
+   * The user or the API key.
+   *
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+
+  /**
+   * The username, or the API key's name, from the catalog; empty for one that it does not know.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * COMPLETED records.
+   *
+   * @generated from field: int64 requests = 3;
+   */
+  requests: bigint;
+
+  /**
+   * Intervals: one less than the requests.
+   *
+   * @generated from field: int64 intervals = 4;
+   */
+  intervals: bigint;
+
+  /**
+   * The intervals by length.
+   *
+   * @generated from field: tally.v1.IntervalDistribution distribution = 5;
+   */
+  distribution?: IntervalDistribution | undefined;
+
+  /**
+   * Median, minutes with two decimals. Percentiles are interpolated between the two intervals next to
+   * them, as percentile_cont does in SQL.
+   *
+   * @generated from field: double p50_minutes = 6;
+   */
+  p50Minutes: number;
+
+  /**
+   * 75th percentile, minutes with two decimals.
+   *
+   * @generated from field: double p75_minutes = 7;
+   */
+  p75Minutes: number;
+
+  /**
+   * 90th percentile, minutes with two decimals.
+   *
+   * @generated from field: double p90_minutes = 8;
+   */
+  p90Minutes: number;
+
+  /**
+   * The shortest, minutes with two decimals.
+   *
+   * @generated from field: double min_minutes = 9;
+   */
+  minMinutes: number;
+
+  /**
+   * The longest, minutes with two decimals.
+   *
+   * @generated from field: double max_minutes = 10;
+   */
+  maxMinutes: number;
+
+  /**
+   * The mean, minutes with two decimals.
+   *
+   * @generated from field: double average_minutes = 11;
+   */
+  averageMinutes: number;
+
+  /**
+   * 5 if p90 is at most 5; else 15 or 30 if p75 is at most that; else 60.
+   *
+   * @generated from field: int32 recommended_ttl_minutes = 12;
+   */
+  recommendedTtlMinutes: number;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+
+  /**
+   * What it costs.
+   *
+   * @generated from field: tally.v1.CacheCosts costs = 14;
+   */
+  costs?: CacheCosts | undefined;
+};
+
+/**
+ * Describes the message tally.v1.CacheAffinity.
+ * Use `create(CacheAffinitySchema)` to create a new message.
+ */
+export const CacheAffinitySchema: GenMessage<CacheAffinity> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 17);
+
+/**
+ * How many groups a time to live is recommended to.
+ *
+ * @generated from message tally.v1.RecommendedTtlCount
+ */
+export type RecommendedTtlCount = Message<"tally.v1.RecommendedTtlCount"> & {
+  /**
+   * 5, 15, 30 or 60.
+   *
+   * @generated from field: int32 ttl_minutes = 1;
+   */
+  ttlMinutes: number;
+
+  /**
+   * How many groups, those beyond the limit included.
+   *
+   * @generated from field: int64 groups = 2;
+   */
+  groups: bigint;
+};
+
+/**
+ * Describes the message tally.v1.RecommendedTtlCount.
+ * Use `create(RecommendedTtlCountSchema)` to create a new message.
+ */
+export const RecommendedTtlCountSchema: GenMessage<RecommendedTtlCount> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 18);
+
+/**
+ * Response of AnalyzeCacheAffinityTtl.
+ *
+ * @generated from message tally.v1.AnalyzeCacheAffinityTtlResponse
+ */
+export type AnalyzeCacheAffinityTtlResponse = Message<"tally.v1.AnalyzeCacheAffinityTtlResponse"> & {
+  /**
+   * Groups with at least two intervals, those with most requests first.
+   *
+   * @generated from field: repeated tally.v1.CacheAffinity groups = 1;
+   */
+  groups: CacheAffinity[];
+
+  /**
+   * How many such groups there are, those beyond the limit included.
+   *
+   * @generated from field: int64 group_count = 2;
+   */
+  groupCount: bigint;
+
+  /**
+   * The four times to live, the shortest first.
+   *
+   * @generated from field: repeated tally.v1.RecommendedTtlCount recommendations = 3;
+   */
+  recommendations: RecommendedTtlCount[];
+
+  /**
+   * All groups together, those beyond the limit included.
+   *
+   * @generated from field: tally.v1.CacheCosts costs = 4;
+   */
+  costs?: CacheCosts | undefined;
+
+  /**
+   * What the most groups are recommended, the shortest among equals; 5 without any.
+   *
+   * @generated from field: int32 recommended_ttl_minutes = 5;
+   */
+  recommendedTtlMinutes: number;
+
+  /**
+   * The range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 6;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * The end of the range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 7;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tally.v1.AnalyzeCacheAffinityTtlResponse.
+ * Use `create(AnalyzeCacheAffinityTtlResponseSchema)` to create a new message.
+ */
+export const AnalyzeCacheAffinityTtlResponseSchema: GenMessage<AnalyzeCacheAffinityTtlResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 19);
+
+/**
+ * Request of GetCacheHitAnalysis.
+ *
+ * @generated from message tally.v1.GetCacheHitAnalysisRequest
+ */
+export type GetCacheHitAnalysisRequest = Message<"tally.v1.GetCacheHitAnalysisRequest"> & {
+  /**
+   * First moment of the range, by the records' create_time. Optional: see hours.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * First moment after the range, at most 744 hours (31 days) later, or 8,784 (366 days) with user_id
+   * or api_key_id. Optional: the end of the running quarter-hour.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Without start_time: begin so many hours before the end, at the beginning of a quarter-hour; at
+   * least 1. Optional, 168 (7 days).
+   *
+   * @generated from field: int32 hours = 3;
+   */
+  hours: number;
+
+  /**
+   * IANA time zone. Checked, but without effect: the range is told by its moments. Optional, "UTC".
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+
+  /**
+   * Only requests of this user. At most 200 characters. Optional.
+   *
+   * @generated from field: string user_id = 5;
+   */
+  userId: string;
+
+  /**
+   * Only requests of this API key. At most 200 characters. Optional.
+   *
+   * @generated from field: string api_key_id = 6;
+   */
+  apiKeyId: string;
+
+  /**
+   * Only requests of this provider. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider = 7;
+   */
+  provider: string;
+
+  /**
+   * Only requests of this model, as callers name it. At most 200 characters. Optional.
+   *
+   * @generated from field: string model = 8;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message tally.v1.GetCacheHitAnalysisRequest.
+ * Use `create(GetCacheHitAnalysisRequestSchema)` to create a new message.
+ */
+export const GetCacheHitAnalysisRequestSchema: GenMessage<GetCacheHitAnalysisRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 20);
+
+/**
+ * What the prompt cache saved, exact until the end and rounded half to even once.
+ *
+ * @generated from message tally.v1.CacheSavings
+ */
+export type CacheSavings = Message<"tally.v1.CacheSavings"> & {
+  /**
+   * Sum of tokens read x (price of input - price of reading).
+   *
+   * @generated from field: int64 gross_nano_usd = 1;
+   */
+  grossNanoUsd: bigint;
+
+  /**
+   * Gross less the sum of tokens written x (price of writing - price of input): what is left, or lost.
+   *
+   * @generated from field: int64 net_nano_usd = 2;
+   */
+  netNanoUsd: bigint;
+};
+
+/**
+ * Describes the message tally.v1.CacheSavings.
+ * Use `create(CacheSavingsSchema)` to create a new message.
+ */
+export const CacheSavingsSchema: GenMessage<CacheSavings> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 21);
+
+/**
+ * Response of GetCacheHitAnalysis. COMPLETED records alone.
+ *
+ * @generated from message tally.v1.GetCacheHitAnalysisResponse
+ */
+export type GetCacheHitAnalysisResponse = Message<"tally.v1.GetCacheHitAnalysisResponse"> & {
+  /**
+   * Records.
+   *
+   * @generated from field: int64 requests = 1;
+   */
+  requests: bigint;
+
+  /**
+   * Those that read from the cache.
+   *
+   * @generated from field: int64 requests_with_hit = 2;
+   */
+  requestsWithHit: bigint;
+
+  /**
+   * Part of the requests that had a hit, 0 to 1; 0 without requests.
+   *
+   * @generated from field: double request_hit_rate = 3;
+   */
+  requestHitRate: number;
+
+  /**
+   * Read / (input + read), 0 to 1; 0 without tokens.
+   *
+   * @generated from field: double token_hit_rate = 4;
+   */
+  tokenHitRate: number;
+
+  /**
+   * Read / (input + written + read), 0 to 1; 0 without tokens.
+   *
+   * @generated from field: double input_hit_rate = 5;
+   */
+  inputHitRate: number;
+
+  /**
+   * Prompt tokens without cached ones.
+   *
+   * @generated from field: int64 input_tokens = 6;
+   */
+  inputTokens: bigint;
+
+  /**
+   * Tokens written to the cache.
+   *
+   * @generated from field: int64 cache_creation_input_tokens = 7;
+   */
+  cacheCreationInputTokens: bigint;
+
+  /**
+   * Tokens read from the cache.
+   *
+   * @generated from field: int64 cache_read_input_tokens = 8;
+   */
+  cacheReadInputTokens: bigint;
+
+  /**
+   * What writing cost by the price list, nano-USD.
+   *
+   * @generated from field: int64 cache_creation_nano_usd = 9;
+   */
+  cacheCreationNanoUsd: bigint;
+
+  /**
+   * What reading cost by the price list, nano-USD.
+   *
+   * @generated from field: int64 cache_read_nano_usd = 10;
+   */
+  cacheReadNanoUsd: bigint;
+
+  /**
+   * What writing and reading cost after the provider keys' rate multipliers, nano-USD.
+   *
+   * @generated from field: int64 actual_cache_nano_usd = 11;
+   */
+  actualCacheNanoUsd: bigint;
+
+  /**
+   * By the prices that each record was priced with: its version, tier and times to live.
+   *
+   * @generated from field: tally.v1.CacheSavings savings = 12;
+   */
+  savings?: CacheSavings | undefined;
+
+  /**
+   * The same times the provider keys' rate multipliers; nothing where the provider is free of charge.
+   *
+   * @generated from field: tally.v1.CacheSavings actual_savings = 13;
+   */
+  actualSavings?: CacheSavings | undefined;
+
+  /**
+   * Records that had no price, whose tokens saved nothing.
+   *
+   * @generated from field: int64 unpriced_requests = 14;
+   */
+  unpricedRequests: bigint;
+
+  /**
+   * The range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 15;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * The end of the range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 16;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tally.v1.GetCacheHitAnalysisResponse.
+ * Use `create(GetCacheHitAnalysisResponseSchema)` to create a new message.
+ */
+export const GetCacheHitAnalysisResponseSchema: GenMessage<GetCacheHitAnalysisResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 22);
+
+/**
+ * Request of GetIntervalTimeline.
+ *
+ * @generated from message tally.v1.GetIntervalTimelineRequest
+ */
+export type GetIntervalTimelineRequest = Message<"tally.v1.GetIntervalTimelineRequest"> & {
+  /**
+   * First moment of the range, by the records' create_time. Optional: see hours.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * First moment after the range, at most 744 hours (31 days) later, or 8,784 (366 days) with user_id
+   * or api_key_id. Optional: the end of the running quarter-hour.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Without start_time: begin so many hours before the end, at the beginning of a quarter-hour; at
+   * least 1. Optional, 24.
+   *
+   * @generated from field: int32 hours = 3;
+   */
+  hours: number;
+
+  /**
+   * IANA time zone. Checked, but without effect: the range is told by its moments. Optional, "UTC".
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+
+  /**
+   * Only requests of this user. At most 200 characters. Optional.
+   *
+   * @generated from field: string user_id = 5;
+   */
+  userId: string;
+
+  /**
+   * Only requests of this API key. At most 200 characters. Optional.
+   *
+   * @generated from field: string api_key_id = 6;
+   */
+  apiKeyId: string;
+
+  /**
+   * Only requests of this provider. At most 200 characters. Optional.
+   *
+   * @generated from field: string provider = 7;
+   */
+  provider: string;
+
+  /**
+   * Only requests of this model, as callers name it. At most 200 characters. Optional.
+   *
+   * @generated from field: string model = 8;
+   */
+  model: string;
+
+  /**
+   * Most points in the answer, 1 to 50,000. Optional, 10,000.
+   *
+   * @generated from field: int32 limit = 10;
+   */
+  limit: number;
+
+  /**
+   * Whether points tell their user, and the answer who users are. Optional, false.
+   *
+   * @generated from field: bool include_user_info = 11;
+   */
+  includeUserInfo: boolean;
+};
+
+/**
+ * Describes the message tally.v1.GetIntervalTimelineRequest.
+ * Use `create(GetIntervalTimelineRequestSchema)` to create a new message.
+ */
+export const GetIntervalTimelineRequestSchema: GenMessage<GetIntervalTimelineRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 23);
+
+/**
+ * A request that came at most 120 minutes after the one before of the same user.
+ *
+ * @generated from message tally.v1.IntervalPoint
+ */
+export type IntervalPoint = Message<"tally.v1.IntervalPoint"> & {
+  /**
+   * When it arrived.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * How long after, minutes with two decimals.
+   *
+   * @generated from field: double interval_minutes = 2;
+   */
+  intervalMinutes: number;
+
+  /**
+   * Its model, as callers name it.
+   *
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * Its user. Empty unless asked for.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message tally.v1.IntervalPoint.
+ * Use `create(IntervalPointSchema)` to create a new message.
+ */
+export const IntervalPointSchema: GenMessage<IntervalPoint> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 24);
+
+/**
+ * Who a user is.
+ *
+ * @generated from message tally.v1.IntervalUser
+ */
+export type IntervalUser = Message<"tally.v1.IntervalUser"> & {
+  /**
+   * From the catalog; empty for a user that it does not know.
+   *
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * From the catalog; empty for a user that it does not know.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message tally.v1.IntervalUser.
+ * Use `create(IntervalUserSchema)` to create a new message.
+ */
+export const IntervalUserSchema: GenMessage<IntervalUser> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 25);
+
+/**
+ * Response of GetIntervalTimeline. COMPLETED records that name a user.
+ *
+ * @generated from message tally.v1.GetIntervalTimelineResponse
+ */
+export type GetIntervalTimelineResponse = Message<"tally.v1.GetIntervalTimelineResponse"> & {
+  /**
+   * The points, the oldest first. When there are more than the limit, each user keeps the share of
+   * the points that it had, at least one, spread evenly over all of its points.
+   *
+   * @generated from field: repeated tally.v1.IntervalPoint points = 1;
+   */
+  points: IntervalPoint[];
+
+  /**
+   * Users of the points by id. Empty unless asked for.
+   *
+   * @generated from field: map<string, tally.v1.IntervalUser> users = 2;
+   */
+  users: { [key: string]: IntervalUser };
+
+  /**
+   * Models of the points, sorted by their bytes.
+   *
+   * @generated from field: repeated string models = 3;
+   */
+  models: string[];
+
+  /**
+   * How many points there are altogether.
+   *
+   * @generated from field: int64 total_points = 4;
+   */
+  totalPoints: bigint;
+
+  /**
+   * Whether points were left out.
+   *
+   * @generated from field: bool is_sampled = 5;
+   */
+  isSampled: boolean;
+
+  /**
+   * Users without a point because there are more users than the limit: those with the fewest.
+   *
+   * @generated from field: int64 left_out_users = 6;
+   */
+  leftOutUsers: bigint;
+
+  /**
+   * The range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 7;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * The end of the range that was answered.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 8;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message tally.v1.GetIntervalTimelineResponse.
+ * Use `create(GetIntervalTimelineResponseSchema)` to create a new message.
+ */
+export const GetIntervalTimelineResponseSchema: GenMessage<GetIntervalTimelineResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 26);
+
+/**
+ * Request of InvalidateActivityCache.
+ *
+ * @generated from message tally.v1.InvalidateActivityCacheRequest
+ */
+export type InvalidateActivityCacheRequest = Message<"tally.v1.InvalidateActivityCacheRequest"> & {
+  /**
+   * Whose entries go. Required.
+   *
+   * @generated from oneof tally.v1.InvalidateActivityCacheRequest.scope
+   */
+  scope: {
+    /**
+     * Those about one user. 1 to 200 characters.
+     *
+     * @generated from field: string user_id = 1;
+     */
+    value: string;
+    case: "userId";
+  } | {
+    /**
+     * All of them.
+     *
+     * @generated from field: bool all = 2;
+     */
+    value: boolean;
+    case: "all";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tally.v1.InvalidateActivityCacheRequest.
+ * Use `create(InvalidateActivityCacheRequestSchema)` to create a new message.
+ */
+export const InvalidateActivityCacheRequestSchema: GenMessage<InvalidateActivityCacheRequest> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 27);
+
+/**
+ * Response of InvalidateActivityCache.
+ *
+ * @generated from message tally.v1.InvalidateActivityCacheResponse
+ */
+export type InvalidateActivityCacheResponse = Message<"tally.v1.InvalidateActivityCacheResponse"> & {
+  /**
+   * How many entries went.
+   *
+   * @generated from field: int64 removed_entries = 1;
+   */
+  removedEntries: bigint;
+
+  /**
+   * False: the cache could not be asked, or not to the end; what is left in it goes by itself within 5
+   * minutes.
+   *
+   * @generated from field: bool is_complete = 2;
+   */
+  isComplete: boolean;
+};
+
+/**
+ * Describes the message tally.v1.InvalidateActivityCacheResponse.
+ * Use `create(InvalidateActivityCacheResponseSchema)` to create a new message.
+ */
+export const InvalidateActivityCacheResponseSchema: GenMessage<InvalidateActivityCacheResponse> = /*@__PURE__*/
+  messageDesc(file_tally_v1_analytics, 28);
+
+/**
  * How long a row of a summary is.
  *
  * @generated from enum tally.v1.SummaryPeriod
@@ -948,6 +2053,88 @@ export const UsageMeasureSchema: GenEnum<UsageMeasure> = /*@__PURE__*/
   enumDesc(file_tally_v1_analytics, 2);
 
 /**
+ * What requests are grouped by.
+ *
+ * @generated from enum tally.v1.AffinityGroupBy
+ */
+export enum AffinityGroupBy {
+  /**
+   * The same as USER.
+   *
+   * @generated from enum value: AFFINITY_GROUP_BY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The records' user_id.
+   *
+   * @generated from enum value: AFFINITY_GROUP_BY_USER = 1;
+   */
+  USER = 1,
+
+  /**
+   * The records' api_key_id.
+   *
+   * @generated from enum value: AFFINITY_GROUP_BY_API_KEY = 2;
+   */
+  API_KEY = 2,
+}
+
+/**
+ * Describes the enum tally.v1.AffinityGroupBy.
+ */
+export const AffinityGroupBySchema: GenEnum<AffinityGroupBy> = /*@__PURE__*/
+  enumDesc(file_tally_v1_analytics, 3);
+
+/**
+ * How to use the prompt cache.
+ *
+ * @generated from enum tally.v1.CacheChoice
+ */
+export enum CacheChoice {
+  /**
+   * Never told.
+   *
+   * @generated from enum value: CACHE_CHOICE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Go on as it is: nothing would have cost at least 2 % less than what was paid.
+   *
+   * @generated from enum value: CACHE_CHOICE_NO_CHANGE = 1;
+   */
+  NO_CHANGE = 1,
+
+  /**
+   * Do without.
+   *
+   * @generated from enum value: CACHE_CHOICE_UNCACHED = 2;
+   */
+  UNCACHED = 2,
+
+  /**
+   * Entries that live for 5 minutes.
+   *
+   * @generated from enum value: CACHE_CHOICE_FIVE_MINUTES = 3;
+   */
+  FIVE_MINUTES = 3,
+
+  /**
+   * Entries that live for an hour.
+   *
+   * @generated from enum value: CACHE_CHOICE_ONE_HOUR = 4;
+   */
+  ONE_HOUR = 4,
+}
+
+/**
+ * Describes the enum tally.v1.CacheChoice.
+ */
+export const CacheChoiceSchema: GenEnum<CacheChoice> = /*@__PURE__*/
+  enumDesc(file_tally_v1_analytics, 4);
+
+/**
  * Statistics of usage. Only COMPLETED and FAILED records count, from the moment that they are
  * acknowledged; a purge of records changes nothing. Counts, tokens and money are exact in every time
  * zone: sums over periods are the range's total. A range that begins or ends within a quarter-hour is
@@ -985,6 +2172,61 @@ export const Analytics: GenService<{
     methodKind: "unary";
     input: typeof GetTopUsersRequestSchema;
     output: typeof GetTopUsersResponseSchema;
+  },
+  /**
+   * One entry a calendar day, up to today: what a heatmap draws. At most 5 minutes old.
+   *
+   * @generated from rpc tally.v1.Analytics.GetDailyActivity
+   */
+  getDailyActivity: {
+    methodKind: "unary";
+    input: typeof GetDailyActivityRequestSchema;
+    output: typeof GetDailyActivityResponseSchema;
+  },
+  /**
+   * Which time to live of the prompt cache suits each user or API key, by the intervals between
+   * requests, and what each would have cost. Answered from the records themselves, as long as they
+   * are kept.
+   *
+   * @generated from rpc tally.v1.Analytics.AnalyzeCacheAffinityTtl
+   */
+  analyzeCacheAffinityTtl: {
+    methodKind: "unary";
+    input: typeof AnalyzeCacheAffinityTtlRequestSchema;
+    output: typeof AnalyzeCacheAffinityTtlResponseSchema;
+  },
+  /**
+   * How much of the input came from the prompt cache, and what that saved. Answered from the records
+   * themselves, as long as they are kept.
+   *
+   * @generated from rpc tally.v1.Analytics.GetCacheHitAnalysis
+   */
+  getCacheHitAnalysis: {
+    methodKind: "unary";
+    input: typeof GetCacheHitAnalysisRequestSchema;
+    output: typeof GetCacheHitAnalysisResponseSchema;
+  },
+  /**
+   * When requests came, and how long after the one before of the same user. Answered from the records
+   * themselves, as long as they are kept.
+   *
+   * @generated from rpc tally.v1.Analytics.GetIntervalTimeline
+   */
+  getIntervalTimeline: {
+    methodKind: "unary";
+    input: typeof GetIntervalTimelineRequestSchema;
+    output: typeof GetIntervalTimelineResponseSchema;
+  },
+  /**
+   * Has GetDailyActivity count anew. With a cache in Redis for all replicas, else for the one that
+   * answers.
+   *
+   * @generated from rpc tally.v1.Analytics.InvalidateActivityCache
+   */
+  invalidateActivityCache: {
+    methodKind: "unary";
+    input: typeof InvalidateActivityCacheRequestSchema;
+    output: typeof InvalidateActivityCacheResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tally_v1_analytics, 0);
