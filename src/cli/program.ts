@@ -4,6 +4,7 @@ import { registerCatalogCommands } from "./catalog.js";
 import { registerCertificateCommands } from "./certificate.js";
 import { registerConfigCommands } from "./config.js";
 import { registerDemoCommand } from "./demo.js";
+import { registerGenerateCommand } from "./generate.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
@@ -23,6 +24,7 @@ export function createProgram(): Command {
   registerServeCommand(program);
   registerDemoCommand(program);
   registerReplayCommand(program);
+  registerGenerateCommand(program);
   registerCatalogCommands(program);
   registerVerifyCommand(program);
   registerPurgeCommand(program);
