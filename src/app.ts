@@ -49,6 +49,7 @@ import { isLoopback, parseAddress } from "./server/address.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
 import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
+import { createHttpServer, type HttpServer } from "./server/http.js";
 import { openTlsKeeper, type TlsKeeper } from "./server/tls.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
@@ -74,14 +75,21 @@ import { readVersion } from "./version.js";
 /** Tally in this process. */
 export interface App {
   /**
-   * Starts everything, the gRPC port last.
-   * @returns the address as clients write it, with the port that was really taken
+   * Starts everything, the ports last.
+   * @returns where it listens
    */
-  start(): Promise<{ grpcAddress: string }>;
+  start(): Promise<AppAddresses>;
   /** Reads the certificate files again, which happens within seconds anyway. Never throws. */
   reload(): Promise<void>;
   /** Lets calls finish within the grace time, writes what was taken, and stops everything. */
   stop(): Promise<void>;
+}
+
+/** Addresses as clients write them, with the ports that were really taken. */
+export interface AppAddresses {
+  readonly grpcAddress: string;
+  /** Undefined: there is no HTTP port. */
+  readonly httpAddress: string | undefined;
 }
 
 /** What every part is given. */
@@ -116,7 +124,7 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
     for (const stopPart of stops.splice(0).reverse()) await stopPart();
   }
 
-  async function start(): Promise<{ grpcAddress: string }> {
+  async function start(): Promise<AppAddresses> {
     try {
       // First, since nothing else is quick to tell of a mistake.
       tls = await startTls(config, logger);
@@ -154,7 +162,8 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
 async function startTls(config: Config, logger: Logger): Promise<TlsKeeper | undefined> {
   const tls = config.tls && (await openTlsKeeper(config.tls, { logger }));
   tls?.start();
-  if (tls === undefined && !isLoopback(parseAddress(config.grpc.address))) {
+  const addresses = [config.grpc.address, config.http.address ?? config.grpc.address];
+  if (tls === undefined && !addresses.every((address) => isLoopback(parseAddress(address)))) {
     logger.warn("nothing is encrypted, so tokens can be read on their way; see TALLY_TLS_CERT");
   }
   return tls;
@@ -360,26 +369,41 @@ function startOperations(
 }
 
 async function startServer(
-  { config, logger, tls }: AppContext,
+  { config, logger, tls, storage }: AppContext,
   services: readonly ServiceImplementation[],
   authenticator: Authenticator,
   stops: Stop[],
-): Promise<{ grpcAddress: string }> {
+): Promise<AppAddresses> {
   const health = createHealth(services.map(({ service }) => service));
-  const server: GrpcServer = createGrpcServer({
-    address: config.grpc.address,
-    maxReceiveMessageBytes: config.grpc.maxMessageBytes,
-    services,
-    health,
-    logger,
-    classify,
-    authenticator,
-    tls,
+  const calls = { services, health, logger, classify, authenticator, tls };
+  const { maxMessageBytes } = config.grpc;
+  const servers: (GrpcServer | HttpServer)[] = [];
+  // Together, so that both have the whole grace time.
+  stops.push(async () => {
+    await Promise.all(servers.map((server) => server.stop(config.shutdown)));
   });
-  const { address } = await server.start();
-  stops.push(() => server.stop({ graceMs: config.shutdown.graceMs }));
+  const grpc = createGrpcServer({
+    ...calls,
+    address: config.grpc.address,
+    maxReceiveMessageBytes: maxMessageBytes,
+  });
+  const { address: grpcAddress } = await grpc.start();
+  servers.push(grpc);
+  let httpAddress: string | undefined;
+  if (config.http.address !== undefined) {
+    const http = createHttpServer({
+      ...calls,
+      address: config.http.address,
+      maxMessageBytes,
+      allowedOrigins: config.http.allowedOrigins,
+      isIdentityRequired: config.auth.isRequired,
+      probe: () => storage.database.ping(),
+    });
+    httpAddress = (await http.start()).address;
+    servers.push(http);
+  }
   health.setServing(true);
-  return { grpcAddress: address };
+  return { grpcAddress, httpAddress };
 }
 
 /** What a room lets through because it cannot say it better than the database. */

@@ -35,6 +35,15 @@ const RULES: readonly Rule[] = [
     if (auth !== "none" || isLoopback(parseAddress(grpcAddress))) return undefined;
     return refusedAddress(grpcAddress);
   }),
+  rule(["httpAddress", "auth"], ({ httpAddress, auth }) => {
+    const isSafe = httpAddress === "off" || isLoopback(parseAddress(httpAddress));
+    return auth !== "none" || isSafe ? undefined : refusedAddress(httpAddress);
+  }),
+  rule(["httpAllowedOrigins", "auth"], ({ httpAllowedOrigins: origins, auth }) =>
+    auth === "none" && origins?.includes("*")
+      ? `must not be "*" while ${nameOf("auth")} is none, as any web page could do everything then`
+      : undefined,
+  ),
   needed("tlsCert", "tlsKey"),
   needed("tlsKey", "tlsCert"),
   needed("tlsCert", "tlsClientCa"),

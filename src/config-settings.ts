@@ -4,7 +4,9 @@ import {
   duration,
   file,
   listenAddress,
+  listenAddressOrOff,
   oneOf,
+  originList,
   postgresUrl,
   redisUrl,
   type ValueKind,
@@ -29,6 +31,22 @@ export const SETTINGS = {
     default: "127.0.0.1:50051",
     kind: listenAddress(),
     doc: "Where the gRPC port listens. Port 0 takes any free one; `tally ready` tells which.",
+  },
+  httpAddress: {
+    name: "TALLY_HTTP_ADDRESS",
+    default: "127.0.0.1:8080",
+    kind: listenAddressOrOff(),
+    doc:
+      "Where the HTTP port listens: Connect (JSON and binary), gRPC-Web and gRPC, by HTTP/1.1 and " +
+      "HTTP/2, and `/healthz`, `/readyz` and `/metrics`. `off`: there is none.",
+  },
+  httpAllowedOrigins: {
+    name: "TALLY_HTTP_ALLOWED_ORIGINS",
+    default: undefined,
+    kind: originList(),
+    doc:
+      "Web pages of other origins that may call the HTTP port (CORS). `*`, for all of them, needs " +
+      "`TALLY_AUTH=required`, as any page could do everything otherwise. Unset: none may.",
   },
   auth: {
     name: "TALLY_AUTH",

@@ -78,6 +78,30 @@ export function listenAddress(): ValueKind<string> {
   };
 }
 
+/** As {@link listenAddress}, or "off": nothing listens there. */
+export function listenAddressOrOff(): ValueKind<string> {
+  const { allowed, parse } = listenAddress();
+  return {
+    allowed: `off, or ${allowed}`,
+    parse: (text) => (text === "off" ? text : parse(text)),
+  };
+}
+
+/** Origins of web pages, split by commas, or "*". */
+export function originList(): ValueKind<readonly string[]> {
+  return {
+    allowed: '"*", or origins split by commas, such as https://dash.example.com',
+    parse(text) {
+      const origins = text.split(",").map((origin) => origin.trim());
+      return origins.every((origin) => origin === "*" || isOrigin(origin)) ? origins : undefined;
+    },
+  };
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** One of a few words, in lower case. */
 export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {
   return {

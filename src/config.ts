@@ -18,6 +18,12 @@ export interface Config {
     readonly address: string;
     readonly maxMessageBytes: number;
   };
+  readonly http: {
+    /** As that of gRPC. Undefined: there is no HTTP port. */
+    readonly address: string | undefined;
+    /** Origins of web pages that may call, or "*". */
+    readonly allowedOrigins: readonly string[];
+  };
   readonly auth: {
     /** Whether callers must say who they are; if not, every address is a loopback one. */
     readonly isRequired: boolean;
@@ -129,6 +135,10 @@ function toTlsConfig(values: SettingValues): Config["tls"] {
 function toConfig(values: SettingValues): Config {
   return {
     grpc: { address: values.grpcAddress, maxMessageBytes: values.grpcMaxMessageBytes },
+    http: {
+      address: values.httpAddress === "off" ? undefined : values.httpAddress,
+      allowedOrigins: values.httpAllowedOrigins ?? [],
+    },
     auth: { isRequired: values.auth === "required" },
     tls: toTlsConfig(values),
     database: {

@@ -11,6 +11,7 @@ export type ErrorKind =
   | "aborted"
   | "unavailable"
   | "overloaded"
+  | "too-large"
   | "deadline-exceeded"
   | "cancelled"
   | "unimplemented"
@@ -23,6 +24,7 @@ export type ErrorKind =
 export const ERROR_KINDS = {
   INVALID_FIELD: "invalid-argument",
   MALFORMED_REQUEST: "invalid-argument",
+  REQUEST_TOO_LARGE: "too-large",
   USAGE_RECORD_CONFLICT: "already-exists",
   USAGE_RECORD_NOT_FOUND: "not-found",
   USAGE_STATUS_CONFLICT: "failed-precondition",
@@ -154,6 +156,12 @@ export function malformedRequest(detail: string, cause?: unknown): DomainError {
   return new DomainError("MALFORMED_REQUEST", detail, { cause });
 }
 
+/** A message of the request is over the limit. It stays so: trying again is of no use. */
+export function requestTooLarge(maxBytes: number): DomainError {
+  const message = `the request is larger than ${maxBytes} bytes, which is the limit here`;
+  return new DomainError("REQUEST_TOO_LARGE", message);
+}
+
 /** The thing does not exist. */
 export function notFound(reason: ErrorReason, resource: ErrorResource): DomainError {
   return new DomainError(reason, `${describe(resource)} does not exist`, { resource });
@@ -185,6 +193,14 @@ export function deadlineExceeded(): DomainError {
   return new DomainError(
     "DEADLINE_EXCEEDED",
     "the deadline passed before the work began; nothing was done",
+  );
+}
+
+/** The deadline passed while the work was under way. */
+export function deadlinePassed(): DomainError {
+  return new DomainError(
+    "DEADLINE_EXCEEDED",
+    "the deadline passed before the answer was there; the work may have been done all the same",
   );
 }
 

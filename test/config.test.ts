@@ -16,6 +16,7 @@ describe("loadConfig", () => {
   it("has a default for every setting", () => {
     expect(loadConfig({})).to.deep.equal({
       grpc: { address: "127.0.0.1:50051", maxMessageBytes: 4_194_304 },
+      http: { address: "127.0.0.1:8080", allowedOrigins: [] },
       auth: { isRequired: false },
       tls: undefined,
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
@@ -30,6 +31,8 @@ describe("loadConfig", () => {
   it("reads every setting", () => {
     const config = loadConfig({
       TALLY_GRPC_ADDRESS: "[::1]:0",
+      TALLY_HTTP_ADDRESS: "0.0.0.0:80",
+      TALLY_HTTP_ALLOWED_ORIGINS: "https://a.corp, http://b.corp:81",
       TALLY_AUTH: "required",
       TALLY_TLS_CERT: "/etc/tally/tls.crt",
       TALLY_TLS_KEY: "/etc/tally/tls.key",
@@ -52,6 +55,7 @@ describe("loadConfig", () => {
     });
     expect(config).to.deep.equal({
       grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
+      http: { address: "0.0.0.0:80", allowedOrigins: ["https://a.corp", "http://b.corp:81"] },
       auth: { isRequired: true },
       tls: {
         certFile: "/etc/tally/tls.crt",
@@ -216,6 +220,20 @@ describe("unknownSettings", () => {
     );
     expect(problem).to.include('(was "0.0.0.0:50051")').and.include("TALLY_AUTH=required");
     expect(others).to.deep.equal([]);
+    const { TALLY_HTTP_ADDRESS, TALLY_HTTP_ALLOWED_ORIGINS } = {
+      TALLY_HTTP_ADDRESS: "0.0.0.0:8080",
+      TALLY_HTTP_ALLOWED_ORIGINS: "https://a.corp,*",
+    };
+    expect(problemsOf({ TALLY_HTTP_ADDRESS })[0]).to.match(
+      /^TALLY_HTTP_ADDRESS: must be a loopback address .*TALLY_AUTH is none/,
+    );
+    expect(problemsOf({ TALLY_HTTP_ALLOWED_ORIGINS })[0]).to.match(
+      /^TALLY_HTTP_ALLOWED_ORIGINS: must not be "\*" while TALLY_AUTH is none/,
+    );
+    const http = { TALLY_HTTP_ADDRESS, TALLY_HTTP_ALLOWED_ORIGINS, TALLY_AUTH: "required" };
+    expect(problemsOf(http)).to.deep.equal([]);
+    expect(problemsOf({ TALLY_HTTP_ALLOWED_ORIGINS: "dash.corp" })).to.have.lengthOf(1);
+    expect(loadConfig({ TALLY_HTTP_ADDRESS: "off" }).http.address).to.equal(undefined);
     const asked = { TALLY_GRPC_ADDRESS: "0.0.0.0:50051", TALLY_AUTH: "required" };
     expect(problemsOf(asked)).to.deep.equal([]);
   });

@@ -33,6 +33,7 @@ export async function startServer(
     env: {
       ...process.env,
       TALLY_GRPC_ADDRESS: "127.0.0.1:0",
+      TALLY_HTTP_ADDRESS: "off",
       TALLY_DATA_DIR: dataDir,
       TALLY_LOG_LEVEL: "warn",
       ...settings,

@@ -90,6 +90,7 @@ function demoConfig(folder: DemoFolder): Config {
   return {
     ...config,
     grpc: { ...config.grpc, address },
+    http: { ...config.http, address: process.env.TALLY_HTTP_ADDRESS && config.http.address },
     database: { ...config.database, url: undefined, dataDir: folder.dataDir },
   };
 }

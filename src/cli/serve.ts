@@ -28,9 +28,9 @@ async function serve(options: ConfigOptions): Promise<void> {
   const app = createApp(config, { logger });
   // Without certificates it ends the process, as it does by default.
   if (config.tls !== undefined) process.on("SIGHUP", () => void app.reload());
-  const { grpcAddress } = await app.start();
+  const { grpcAddress, httpAddress = "off" } = await app.start();
   try {
-    process.stdout.write(`tally ready grpc=${grpcAddress}\n`);
+    process.stdout.write(`tally ready grpc=${grpcAddress} http=${httpAddress}\n`);
     if (!stopSignal.aborted) await once(stopSignal, "abort");
     logger.info({ reason: stopSignal.reason.message }, "stopping");
   } finally {

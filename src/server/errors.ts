@@ -78,6 +78,7 @@ function toCode(kind: ErrorKind): Code {
     case "unavailable":
       return Code.UNAVAILABLE;
     case "overloaded":
+    case "too-large":
       return Code.RESOURCE_EXHAUSTED;
     case "deadline-exceeded":
       return Code.DEADLINE_EXCEEDED;

@@ -6,7 +6,7 @@ import {
   type ServerInterceptingCallInterface,
   type ServerInterceptor,
 } from "@grpc/grpc-js";
-import { DomainError, malformedRequest } from "../errors.js";
+import { DomainError, malformedRequest, requestTooLarge } from "../errors.js";
 import { LazyCallContext, type ServerContext } from "./context.js";
 import { toStatus } from "./errors.js";
 import { GrpcCall, STATUS_DETAILS_KEY, toGrpcStatus } from "./grpc-call.js";
@@ -40,10 +40,8 @@ function explain(status: PartialStatus, maxReceiveMessageBytes: number): Partial
       return detailed(malformedRequest("a header or the compression of the call is broken"));
     case Code.UNIMPLEMENTED:
       return detailed(explainUnimplemented(status.details));
-    case Code.RESOURCE_EXHAUSTED: {
-      const limit = `the request is larger than ${maxReceiveMessageBytes} bytes`;
-      return { ...detailed(malformedRequest(limit)), code: Code.RESOURCE_EXHAUSTED };
-    }
+    case Code.RESOURCE_EXHAUSTED:
+      return detailed(requestTooLarge(maxReceiveMessageBytes));
     default:
       return status;
   }

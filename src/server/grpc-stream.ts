@@ -9,6 +9,7 @@ import type {
 import { cancelled, shuttingDown } from "../errors.js";
 import { encodeMessage } from "../wire.js";
 import type { BoundStream } from "./bind.js";
+import { listenTo } from "./call-events.js";
 import { type CallContext, LazyCallContext, type ServerContext } from "./context.js";
 import { decodeNumbers, decodeRequest } from "./decode.js";
 import { GrpcCall, toGrpcStatus } from "./grpc-call.js";
@@ -152,34 +153,4 @@ async function sendResponses(
     // Without effect on responses that have ended.
     giveUp();
   }
-}
-
-/** Events of a call, to wait for between looks at its state. */
-interface CallEvents {
-  /** Resolves at the next event of any of the names, or when the signal aborts. */
-  next(): Promise<void>;
-  /** Leaves no listener behind. */
-  stop(): void;
-}
-
-/** Listens once for the whole call: doing so for each message costs more than its decoding. */
-function listenTo(
-  call: Duplex | Writable,
-  names: readonly string[],
-  signal?: AbortSignal,
-): CallEvents {
-  let wake = () => {};
-  const onEvent = () => wake();
-  for (const name of names) call.on(name, onEvent);
-  signal?.addEventListener("abort", onEvent);
-  return {
-    next: () =>
-      new Promise((resolve) => {
-        wake = resolve;
-      }),
-    stop() {
-      for (const name of names) call.off(name, onEvent);
-      signal?.removeEventListener("abort", onEvent);
-    },
-  };
 }

@@ -1,6 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { createServer, type Server as NetServer, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -14,9 +12,7 @@ import {
 import type { Logger } from "pino";
 import type { Authenticator } from "../caller.js";
 import { installTextEncoding } from "../wire.js";
-import { formatAddress, parseAddress } from "./address.js";
 import { type BoundMethod, bindService } from "./bind.js";
-import { noteCertificate } from "./caller-certificate.js";
 import type { ServerContext } from "./context.js";
 import type { ErrorClassifier } from "./errors.js";
 import { createFailureLog } from "./failure-log.js";
@@ -26,7 +22,7 @@ import { unaryHandler } from "./grpc-unary.js";
 import { type CallGuard, defaultGuards } from "./guards.js";
 import type { ServiceImplementation } from "./handler.js";
 import type { Health } from "./health.js";
-import { listen } from "./listen.js";
+import { createPort } from "./port.js";
 import { createReflection } from "./reflection.js";
 import type { TlsKeeper } from "./tls.js";
 
@@ -88,7 +84,6 @@ const DEFAULT_MAX_CONCURRENT_STREAMS = 1_000;
 const DEFAULT_MAX_SESSION_MEMORY_MB = 64;
 const DEFAULT_KEEPALIVE_TIME_MS = 60_000;
 const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Makes a server with the services, health and reflection; nothing listens before `start`. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -109,56 +104,26 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   // grpc-js could listen by itself, but gives no hold on its sockets, prints to the console when
   // it fails, and does not say why.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
-  const listener = createListener(options, (socket) => injector.injectConnection(socket));
-  listener.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+  const port = createPort({
+    address: options.address,
+    addressSetting: options.addressSetting ?? "TALLY_GRPC_ADDRESS",
+    tls: options.tls,
+    protocols: ["h2"],
+    logger: options.logger,
+    onConnection: (socket) => injector.injectConnection(socket),
   });
 
   return {
-    async start() {
-      const setting = options.addressSetting ?? "TALLY_GRPC_ADDRESS";
-      const bound = await listen(listener, parseAddress(options.address), setting);
-      return { address: formatAddress(bound), port: "port" in bound ? bound.port : 0 };
-    },
+    start: () => port.listen(),
     async stop({ graceMs }) {
       options.health.shutDown();
-      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      const closed = port.close(graceMs);
       draining.abort();
       injector.drain(graceMs);
-      const cut = setTimeout(() => cutSockets(sockets, options.logger), graceMs);
       await closed;
-      clearTimeout(cut);
       server.forceShutdown();
     },
   };
-}
-
-/** Takes connections; those by TLS are handed on when they are secure. */
-function createListener(
-  { tls, logger }: GrpcServerOptions,
-  onConnection: (socket: Socket) => void,
-): NetServer {
-  if (tls === undefined) return createServer({ noDelay: true }, onConnection);
-  const options = { ...tls.serverOptions, noDelay: true, ALPNProtocols: ["h2"] };
-  const listener = createTlsServer({ ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS });
-  listener.on("secureConnection", (socket) => {
-    // Whatever breaks a connection ends its calls; the socket itself has nobody to tell.
-    socket.on("error", (error) => logger.debug({ err: error }, "connection broke"));
-    noteCertificate(socket);
-    onConnection(socket);
-  });
-  listener.on("tlsClientError", (error, socket) => {
-    logger.debug({ err: error, peer: socket.remoteAddress }, "a client failed to connect by TLS");
-  });
-  tls.follow(listener);
-  return listener;
-}
-
-function cutSockets(sockets: ReadonlySet<Socket>, logger: Logger): void {
-  logger.warn({ connections: sockets.size }, "calls did not finish in time; cutting connections");
-  for (const socket of sockets) socket.destroy();
 }
 
 function toGrpcOptions(options: GrpcServerOptions): ServerOptions {

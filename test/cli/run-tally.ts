@@ -36,7 +36,7 @@ export function startTally(args: readonly string[], env: Record<string, string> 
     if (name.startsWith("TALLY_") || name === "DATABASE_URL") delete inherited[name];
   }
   const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], {
-    env: { ...inherited, ...env },
+    env: { ...inherited, TALLY_HTTP_ADDRESS: "127.0.0.1:0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   underWay.add(child);

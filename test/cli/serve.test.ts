@@ -27,7 +27,7 @@ describe("tally serve", function () {
     expect(embeddedDatabase).to.equal(true);
     const { exitCode, signal, stdout } = await server.stop();
     expect({ exitCode, signal }).to.deep.equal({ exitCode: 0, signal: null });
-    expect(stdout).to.equal(`tally ready grpc=${server.address}\n`);
+    expect(stdout).to.equal(`tally ready grpc=${server.address} http=${server.httpAddress}\n`);
   });
 
   it("stops as well when it is told so before it is ready", async () => {
@@ -61,7 +61,7 @@ describe("tally serve", function () {
   /** A server that cannot stop by itself: somebody is connected and says nothing. */
   async function startAndOccupy(env: Record<string, string>) {
     const running = startTally(["serve"], env);
-    const [, host = "", port = ""] = await running.waitForOutput(/grpc=(\S+):(\d+)$/m);
+    const [, host = "", port = ""] = await running.waitForOutput(/grpc=(\S+):(\d+) /m);
     const connection = connect(Number(port), host);
     connection.on("error", () => undefined);
     await once(connection, "connect");

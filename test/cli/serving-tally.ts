@@ -4,6 +4,8 @@ import { type Ended, startTally } from "./run-tally.js";
 export interface ServingTally {
   /** Where it listens. */
   readonly address: string;
+  /** Where its HTTP port listens. */
+  readonly httpAddress: string;
   /** What it has logged so far. */
   stderr(): string;
   readonly pid: number;
@@ -29,13 +31,15 @@ export async function serveTally(
     TALLY_LOG_LEVEL: "warn",
     ...env,
   });
-  const [, grpcAddress = ""] = await running.waitForOutput(/^tally ready grpc=(\S+)$/m);
+  const ready = /^tally ready grpc=(\S+) http=(\S+)$/m;
+  const [, grpcAddress = "", httpAddress = ""] = await running.waitForOutput(ready);
   const end = (signal: NodeJS.Signals) => {
     running.process.kill(signal);
     return running.ended;
   };
   return {
     address: grpcAddress,
+    httpAddress,
     pid: running.process.pid as number,
     stderr: running.stderr,
     kill: () => end("SIGKILL"),

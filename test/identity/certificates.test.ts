@@ -1,3 +1,5 @@
+import { type ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect } from "chai";
 import { Code } from "../../gen/google/rpc/code_pb.js";
 import { Role } from "../../gen/tally/v1/access_pb.js";
@@ -66,6 +68,28 @@ describe("client certificates", () => {
     return at.client(Operations, {
       tls: { ca: ca.cert, ...(certificate ? { certificate } : {}) },
       ...(token === undefined ? {} : { token }),
+    });
+  }
+
+  for (const httpVersion of ["1.1", "2"] as const) {
+    it(`are known on the HTTP port by HTTP/${httpVersion}, too`, async () => {
+      await admin.mapCertificate({ subjectAlternativeName: SAN, name: "gw", role: Role.GATEWAY });
+      const codeWith = (certificate?: IssuedCertificate) => {
+        const { cert, key } = certificate ?? {};
+        const nodeOptions = { ca: ca.cert, ...(cert && key ? { cert, key } : {}) };
+        const baseUrl = `https://${secured.app.httpAddress}`;
+        const transport = createConnectTransport({ baseUrl, httpVersion, nodeOptions });
+        return createClient(Operations, transport)
+          .getServerInfo({})
+          .then(
+            () => undefined,
+            ({ code }: ConnectError) => code,
+          );
+      };
+      await eventually("the mapping counts", async () => (await codeWith(known)) === undefined);
+      for (const stranger of [undefined, foreign]) {
+        expect(await codeWith(stranger)).to.equal(Code.UNAUTHENTICATED);
+      }
     });
   }
 

@@ -87,110 +87,115 @@ function nameOf({ parent, name }: DescMethod): string {
   return `${parent.name}.${name}`;
 }
 
-describe("every method", () => {
-  let secured: SecuredApp;
-  let caller: AnyMethodCaller;
-  /** Those that this server answers; what the contract only names is UNIMPLEMENTED. */
-  let served: DescMethod[];
-  let tokens: Readonly<Record<Role | "bound" | "expired" | "revoked", string>>;
+for (const [port, transport] of [
+  ["address", "gRPC"],
+  ["httpAddress", "HTTP"],
+] as const) {
+  describe(`every method on the ${transport} port`, () => {
+    let secured: SecuredApp;
+    let caller: AnyMethodCaller;
+    /** Those that this server answers; what the contract only names is UNIMPLEMENTED. */
+    let served: DescMethod[];
+    let tokens: Readonly<Record<Role | "bound" | "expired" | "revoked", string>>;
 
-  before(async () => {
-    secured = await startSecuredApp();
-    caller = createAnyMethodCaller(secured.app.address);
-    const secrets = new Map<string, string>();
-    for (const role of ROLES) secrets.set(role, (await secured.issue(role)).secret);
-    secrets.set("bound", (await secured.issue("analyst", { boundUserId: "alice" })).secret);
-    const expireTimeMs = Date.now() - 1_000;
-    secrets.set("expired", (await secured.issue("admin", { expireTimeMs })).secret);
-    const doomed = await secured.issue("admin");
-    secrets.set("revoked", doomed.secret);
-    await secured.app.database
-      .knex("access_tokens")
-      .where({ token_id: doomed.token.tokenId })
-      .update({ revoke_time: new Date() });
-    tokens = Object.fromEntries(secrets) as typeof tokens;
-    served = [];
-    await eventually("the server knows the tokens", async () => {
-      const outcome = await ask(UsageRecorder.method.getUsage, doomed.secret);
-      return outcome.reason === "CREDENTIALS_INVALID";
-    });
-    for (const method of await contractMethods()) {
-      const { code } = await ask(method, tokens.admin);
-      if (code !== Code.UNIMPLEMENTED) served.push(method);
-    }
-  });
-  after(async () => {
-    caller.close();
-    await secured.stop();
-  });
-
-  function ask(method: DescMethod, token?: string, request?: Message): Promise<CallOutcome> {
-    const authorization = token === undefined ? undefined : `Bearer ${token}`;
-    return caller.call(method, request ?? create(method.input), authorization);
-  }
-
-  function isRefused({ code }: CallOutcome): boolean {
-    return code === Code.UNAUTHENTICATED || code === Code.PERMISSION_DENIED;
-  }
-
-  it("stands in the table above, and no other", async () => {
-    const names = (await contractMethods()).map(nameOf);
-    const expected = Object.keys(EXPECTED);
-    expect(names.filter((name) => !expected.includes(name))).to.deep.equal([]);
-    expect(expected.filter((name) => !names.includes(name))).to.deep.equal([]);
-  });
-
-  it("is closed to callers without a valid token", async () => {
-    const strangers: [string | undefined, string][] = [
-      [undefined, "CREDENTIALS_MISSING"],
-      [`tally_${"x".repeat(43)}`, "CREDENTIALS_INVALID"],
-      [tokens.expired, "CREDENTIALS_EXPIRED"],
-      [tokens.revoked, "CREDENTIALS_INVALID"],
-    ];
-    expect(served.length).to.be.greaterThan(10);
-    for (const method of served) {
-      for (const [token, reason] of strangers) {
-        const outcome = await ask(method, token);
-        expect(outcome, nameOf(method)).to.include({ code: Code.UNAUTHENTICATED, reason });
+    before(async () => {
+      secured = await startSecuredApp();
+      caller = createAnyMethodCaller(secured.app[port]);
+      const secrets = new Map<string, string>();
+      for (const role of ROLES) secrets.set(role, (await secured.issue(role)).secret);
+      secrets.set("bound", (await secured.issue("analyst", { boundUserId: "alice" })).secret);
+      const expireTimeMs = Date.now() - 1_000;
+      secrets.set("expired", (await secured.issue("admin", { expireTimeMs })).secret);
+      const doomed = await secured.issue("admin");
+      secrets.set("revoked", doomed.secret);
+      await secured.app.database
+        .knex("access_tokens")
+        .where({ token_id: doomed.token.tokenId })
+        .update({ revoke_time: new Date() });
+      tokens = Object.fromEntries(secrets) as typeof tokens;
+      served = [];
+      await eventually("the server knows the tokens", async () => {
+        const outcome = await ask(UsageRecorder.method.getUsage, doomed.secret);
+        return outcome.reason === "CREDENTIALS_INVALID";
+      });
+      for (const method of await contractMethods()) {
+        const { code } = await ask(method, tokens.admin);
+        if (code !== Code.UNIMPLEMENTED) served.push(method);
       }
-    }
-  });
+    });
+    after(async () => {
+      caller.close();
+      await secured.stop();
+    });
 
-  it("is open to the roles that the table names and to admins, and closed to others", async () => {
-    for (const method of served) {
-      const roles = EXPECTED[nameOf(method)]![0].split(" ");
-      for (const role of ROLES) {
-        const outcome = await ask(method, tokens[role]);
-        const what = `${nameOf(method)} by ${role}`;
-        if (role === "admin" || roles.includes(role))
-          expect(isRefused(outcome), what).to.equal(false);
-        else {
-          const refusal = { code: Code.PERMISSION_DENIED, reason: "PERMISSION_DENIED" };
-          expect(outcome, what).to.include(refusal);
+    function ask(method: DescMethod, token?: string, request?: Message): Promise<CallOutcome> {
+      const authorization = token === undefined ? undefined : `Bearer ${token}`;
+      return caller.call(method, request ?? create(method.input), authorization);
+    }
+
+    function isRefused({ code }: CallOutcome): boolean {
+      return code === Code.UNAUTHENTICATED || code === Code.PERMISSION_DENIED;
+    }
+
+    it("stands in the table above, and no other", async () => {
+      const names = (await contractMethods()).map(nameOf);
+      const expected = Object.keys(EXPECTED);
+      expect(names.filter((name) => !expected.includes(name))).to.deep.equal([]);
+      expect(expected.filter((name) => !names.includes(name))).to.deep.equal([]);
+    });
+
+    it("is closed to callers without a valid token", async () => {
+      const strangers: [string | undefined, string][] = [
+        [undefined, "CREDENTIALS_MISSING"],
+        [`tally_${"x".repeat(43)}`, "CREDENTIALS_INVALID"],
+        [tokens.expired, "CREDENTIALS_EXPIRED"],
+        [tokens.revoked, "CREDENTIALS_INVALID"],
+      ];
+      expect(served.length).to.be.greaterThan(10);
+      for (const method of served) {
+        for (const [token, reason] of strangers) {
+          const outcome = await ask(method, token);
+          expect(outcome, nameOf(method)).to.include({ code: Code.UNAUTHENTICATED, reason });
         }
       }
-    }
-  });
+    });
 
-  it("keeps a caller that is bound to one user to that user", async () => {
-    for (const method of served) {
-      const [roles, rule] = EXPECTED[nameOf(method)]!;
-      const outcome = await ask(method, tokens.bound);
-      const isClosed = rule === "refuses" || !roles.includes("analyst");
-      expect(isRefused(outcome), nameOf(method)).to.equal(isClosed);
-      if (rule !== "narrows") continue;
-      const asking = (userId: string) => {
-        const request = reflect(method.input);
-        request.set(method.input.field.userId!, userId);
-        return ask(method, tokens.bound, request.message);
-      };
-      expect(isRefused(await asking("alice")), nameOf(method)).to.equal(false);
-      const [known, unknown] = [await asking("bob"), await asking("nobody")];
-      expect(known.code, nameOf(method)).to.equal(Code.PERMISSION_DENIED);
-      expect(unknown).to.deep.equal(known);
-    }
+    it("is open to the roles that the table names and to admins, and closed to others", async () => {
+      for (const method of served) {
+        const roles = EXPECTED[nameOf(method)]![0].split(" ");
+        for (const role of ROLES) {
+          const outcome = await ask(method, tokens[role]);
+          const what = `${nameOf(method)} by ${role}`;
+          if (role === "admin" || roles.includes(role))
+            expect(isRefused(outcome), what).to.equal(false);
+          else {
+            const refusal = { code: Code.PERMISSION_DENIED, reason: "PERMISSION_DENIED" };
+            expect(outcome, what).to.include(refusal);
+          }
+        }
+      }
+    });
+
+    it("keeps a caller that is bound to one user to that user", async () => {
+      for (const method of served) {
+        const [roles, rule] = EXPECTED[nameOf(method)]!;
+        const outcome = await ask(method, tokens.bound);
+        const isClosed = rule === "refuses" || !roles.includes("analyst");
+        expect(isRefused(outcome), nameOf(method)).to.equal(isClosed);
+        if (rule !== "narrows") continue;
+        const asking = (userId: string) => {
+          const request = reflect(method.input);
+          request.set(method.input.field.userId!, userId);
+          return ask(method, tokens.bound, request.message);
+        };
+        expect(isRefused(await asking("alice")), nameOf(method)).to.equal(false);
+        const [known, unknown] = [await asking("bob"), await asking("nobody")];
+        expect(known.code, nameOf(method)).to.equal(Code.PERMISSION_DENIED);
+        expect(unknown).to.deep.equal(known);
+      }
+    });
   });
-});
+}
 
 describe("records of other users", () => {
   let secured: SecuredApp;

@@ -9,6 +9,7 @@ import { toDomainError, toStatus } from "../../src/server/errors.js";
 const CODES: Record<ErrorReason, Code> = {
   INVALID_FIELD: Code.INVALID_ARGUMENT,
   MALFORMED_REQUEST: Code.INVALID_ARGUMENT,
+  REQUEST_TOO_LARGE: Code.RESOURCE_EXHAUSTED,
   USAGE_RECORD_CONFLICT: Code.ALREADY_EXISTS,
   USAGE_RECORD_NOT_FOUND: Code.NOT_FOUND,
   USAGE_STATUS_CONFLICT: Code.FAILED_PRECONDITION,
@@ -54,7 +55,10 @@ describe("toStatus", () => {
       expect(error.details.errorInfo).to.include({ reason, domain: "tally" });
     });
 
-    const isRetryable = code === Code.UNAVAILABLE || code === Code.RESOURCE_EXHAUSTED;
+    // What is too large stays so.
+    const isRetryable =
+      code === Code.UNAVAILABLE ||
+      (code === Code.RESOURCE_EXHAUSTED && reason !== "REQUEST_TOO_LARGE");
     it(`${isRetryable ? "says when" : "does not say"} to try again after ${reason}`, () => {
       const { retryInfo } = seen(new DomainError(reason, "text")).details;
       expect(retryInfo?.retryDelay?.seconds).to.equal(isRetryable ? 1n : undefined);

@@ -65,8 +65,10 @@ describe("requests that no client library makes", () => {
   it("refuses a message over the limit from its prefix alone", async () => {
     const answer = await rawCall(server.port, frame(VALID, { length: 0xffffffff }));
     expect(answer.code).to.equal(Code.RESOURCE_EXHAUSTED);
-    expect(answer.error?.reason).to.equal("MALFORMED_REQUEST");
-    expect(answer.message).to.equal(`the request is larger than ${MAX_BYTES} bytes`);
+    expect(answer.error?.reason).to.equal("REQUEST_TOO_LARGE");
+    expect(answer.message).to.equal(
+      `the request is larger than ${MAX_BYTES} bytes, which is the limit here`,
+    );
   });
 
   it("refuses a small message that unpacks beyond the limit", async () => {

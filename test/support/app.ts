@@ -14,6 +14,8 @@ export type DocumentInit = MessageInitShape<typeof CatalogDocumentSchema>;
 export interface TestApp {
   /** "127.0.0.1:PORT". */
   readonly address: string;
+  /** The same of its HTTP port. */
+  readonly httpAddress: string;
   readonly clients: TallyClients;
   /** The database that it runs on, for what the contract does not show. */
   readonly database: TestDatabase["database"];
@@ -42,16 +44,18 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const { database, connection } = own ?? options.replicaOf!;
   const config = loadConfig({
     TALLY_GRPC_ADDRESS: "127.0.0.1:0",
+    TALLY_HTTP_ADDRESS: "127.0.0.1:0",
     TALLY_SHUTDOWN_GRACE: "2s",
     DATABASE_URL: toDatabaseUrl(connection),
     ...options.env,
   });
   const { nowMs, logger = silentLogger } = options;
   const app = createApp(config, { logger, ...(nowMs && { nowMs }) });
-  const { grpcAddress: address } = await app.start();
+  const { grpcAddress: address, httpAddress } = await app.start();
   const clients = createTallyClients(address, 1);
   return {
     address,
+    httpAddress: httpAddress!,
     clients,
     database,
     connection,
