@@ -30,11 +30,12 @@ export interface TimedLoadResult {
   readonly loadCores: number;
 }
 
-const WARM_UP_SECONDS = 1;
+/** Until reservations of the load end as fast as they are made, and leases have their size. */
+const WARM_UP_SECONDS = 4;
 const FRAME_BYTES = 5;
 
 /**
- * Drives the load with h2load (Debian package nghttp2-client) for `seconds` after a second that does
+ * Drives the load with h2load (Debian package nghttp2-client) for `seconds` after some that do
  * not count. HTTP status 200 says nothing of gRPC: the answers are told apart by their size.
  *
  * @throws when calls failed, or were answered with too little

@@ -1,7 +1,7 @@
 import type { UnpricedModelPolicy } from "../catalog/settings.js";
 import { isDatabaseUnavailable } from "../errors.js";
 import type { PricingCatalog } from "../pricing/pricing-terms.js";
-import { admit, isDenial } from "./admission.js";
+import { admit, isDenial, type QuotaReason } from "./admission.js";
 import { budgetsChecked } from "./applicable-budgets.js";
 import type { Judgement } from "./comparison.js";
 import {
@@ -11,7 +11,7 @@ import {
   judge,
   standingsOf,
 } from "./comparison.js";
-import type { Budget, QuotaDirectory } from "./directory.js";
+import type { Budget, QuotaDirectory, SpendSubject } from "./directory.js";
 import { type Expectation, type ExpectedSpend, expectedSpend } from "./expectation.js";
 import type { PeriodKey } from "./lease.js";
 import type { Ledger } from "./ledger.js";
@@ -40,8 +40,12 @@ export interface CheckResult extends Judgement {
 
 /** Says whether a caller may spend. */
 export interface Checker {
-  /** @throws DomainError DATABASE_UNAVAILABLE when the database is needed and away */
-  check(request: CheckRequest): Promise<CheckResult>;
+  /**
+   * At once when memory has the answer: a promise would cost as much as the check.
+   *
+   * @throws DomainError DATABASE_UNAVAILABLE when the database is needed and away, or rejects with it
+   */
+  check(request: CheckRequest): CheckResult | Promise<CheckResult>;
 }
 
 /** What a checker is made of. */
@@ -61,7 +65,7 @@ export interface CheckerParts {
 export function createChecker(parts: CheckerParts): Checker {
   const { directory, pricing, ledger } = parts;
 
-  async function check(request: CheckRequest): Promise<CheckResult> {
+  function check(request: CheckRequest): CheckResult | Promise<CheckResult> {
     const nowMs = ledger.nowMs();
     const admission = admit(directory, request, nowMs);
     if (isDenial(admission)) return answer({ ...admission, allowed: false });
@@ -70,27 +74,25 @@ export function createChecker(parts: CheckerParts): Checker {
     if (!admission.isStandalone && admission.user?.role === "ADMIN") {
       return answer({ allowed: true, reason: "ADMIN_EXEMPT", estimatedCostNanoUsd });
     }
-    const subject = { ...request, userId: admission.userId };
-    const met = budgetsChecked(directory, subject)
-      .filter(({ limit }) => limit !== null)
-      .map((budget) => meet(budget, expected, nowMs));
-    const hard = met.filter(({ budget }) => budget.enforcement === "HARD");
-    const soft = met.filter(({ budget }) => budget.enforcement === "SOFT");
+    const { hard, soft } = meetAll(subjectOf(request, admission.userId), expected, nowMs);
     if (isUnpricedDenied(expected, hard)) return unpriced(request);
-    const warnings = await warningsOf(soft);
-    if (hard.length === 0) {
-      return answer({ allowed: true, reason: "UNLIMITED", estimatedCostNanoUsd, warnings });
-    }
-    const comparison = await compare(request, hard);
     const denial = admission.isStandalone ? "BALANCE_INSUFFICIENT" : "QUOTA_EXCEEDED";
-    const judgement = judge(comparison, { denial, nowMs });
-    const message = comparison.unchecked ? uncheckedMessage(comparison.unchecked) : undefined;
-    return {
-      ...judgement,
-      estimatedCostNanoUsd,
-      warnings,
-      ...(judgement.allowed && message && { message }),
-    };
+    const facts = { nowMs, denial, estimatedCostNanoUsd } as const;
+    const compared = hard.length === 0 ? undefined : compare(request, hard);
+    if (soft.length === 0 && !(compared instanceof Promise)) return conclude(compared, [], facts);
+    return Promise.all([compared, warningsOf(soft)]).then(([comparison, warnings]) =>
+      conclude(comparison, warnings, facts),
+    );
+  }
+
+  function meetAll(subject: SpendSubject, expected: ExpectedSpend, nowMs: number) {
+    const hard: MetBudget[] = [];
+    const soft: MetBudget[] = [];
+    for (const budget of budgetsChecked(directory, subject)) {
+      if (budget.limit === null) continue;
+      (budget.enforcement === "HARD" ? hard : soft).push(meet(budget, expected, nowMs));
+    }
+    return { hard, soft };
   }
 
   /** A token estimate that nobody can price must not pass a limit in money as if it were free. */
@@ -99,22 +101,43 @@ export function createChecker(parts: CheckerParts): Checker {
     return hard.some(({ budget }) => budget.measure === "COST");
   }
 
-  async function compare(
+  function compare(
+    request: CheckRequest,
+    hard: readonly MetBudget[],
+  ): UncheckedComparison | Promise<UncheckedComparison> {
+    const wanted = toReserveRequest(request, hard);
+    if (!request.reserve) {
+      const room = ledger.roomInMemory(wanted);
+      return room ? compareStandings(hard, room) : compareWithDatabase(request, hard);
+    }
+    const reserved = ledger.reserve(wanted);
+    if (!(reserved instanceof Promise)) {
+      return compareHeld(hard, reserved.figures, reserved.reservation);
+    }
+    return reserved.then(
+      ({ reservation, figures }) => compareHeld(hard, figures, reservation),
+      (error: unknown) => orWithoutDatabase(request, hard, error),
+    );
+  }
+
+  async function compareWithDatabase(
     request: CheckRequest,
     hard: readonly MetBudget[],
   ): Promise<UncheckedComparison> {
-    const wanted = toReserveRequest(request, hard);
     try {
-      if (request.reserve) {
-        const { reservation, figures } = await ledger.reserve(wanted);
-        return compareHeld(hard, figures, reservation);
-      }
-      const room = ledger.roomInMemory(wanted) ?? (await ledger.figures(hard.map(toKey)));
-      return compareStandings(hard, room);
+      return compareStandings(hard, await ledger.figures(hard.map(toKey)));
     } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
-      return compareWithoutDatabase(request, hard, error);
+      return orWithoutDatabase(request, hard, error);
     }
+  }
+
+  function orWithoutDatabase(
+    request: CheckRequest,
+    hard: readonly MetBudget[],
+    error: unknown,
+  ): UncheckedComparison {
+    if (!isDatabaseUnavailable(error)) throw error;
+    return compareWithoutDatabase(request, hard, error);
   }
 
   /**
@@ -171,6 +194,43 @@ const NOTHING_TO_COMPARE: Comparison = {
   standings: [],
   short: undefined,
 };
+
+interface CheckFacts {
+  readonly nowMs: number;
+  readonly denial: QuotaReason;
+  readonly estimatedCostNanoUsd: bigint;
+}
+
+/** @param comparison - undefined: no budget could deny */
+function conclude(
+  comparison: UncheckedComparison | undefined,
+  warnings: readonly Standing[],
+  facts: CheckFacts,
+): CheckResult {
+  const { estimatedCostNanoUsd } = facts;
+  if (!comparison) {
+    return answer({ allowed: true, reason: "UNLIMITED", estimatedCostNanoUsd, warnings });
+  }
+  const judgement = judge(comparison, facts);
+  const { allowed } = judgement;
+  const { unchecked } = comparison;
+  return {
+    allowed,
+    reason: judgement.reason,
+    message: allowed && unchecked ? uncheckedMessage(unchecked) : judgement.message,
+    reservation: judgement.reservation,
+    limiting: judgement.limiting,
+    remainingNanoUsd: judgement.remainingNanoUsd,
+    retryAfterMs: judgement.retryAfterMs,
+    estimatedCostNanoUsd,
+    warnings,
+  };
+}
+
+function subjectOf(request: CheckRequest, userId: string): SpendSubject {
+  const { apiKeyId, provider, model, tags } = request;
+  return { userId, apiKeyId, provider, model, tags };
+}
 
 function uncheckedMessage(unchecked: readonly MetBudget[]): string {
   const names = unchecked.map(({ budget }) => `"${budget.budgetId}"`).join(", ");

@@ -60,7 +60,12 @@ export function standingsOf(
   met: readonly MetBudget[],
   figures: readonly BudgetFigures[],
 ): Standing[] {
-  return met.flatMap((entry, index) => standingOf(entry, figures[index]!) ?? []);
+  const standings: Standing[] = [];
+  met.forEach((entry, index) => {
+    const standing = standingOf(entry, figures[index]!);
+    if (standing) standings.push(standing);
+  });
+  return standings;
 }
 
 /**
@@ -73,17 +78,13 @@ export function judge(
   { denial, nowMs }: { readonly denial: QuotaReason; readonly nowMs: number },
 ): Judgement {
   const least = tightest(standings);
-  const common = { reservation, remainingNanoUsd: least?.remaining };
-  if (isAllowed) {
-    const allowed = { allowed: true, reason: "OK", message: "" } as const;
-    return { ...common, ...allowed, limiting: least, retryAfterMs: undefined };
-  }
   return {
-    ...common,
-    allowed: false,
-    reason: denial,
-    limiting: short,
-    message: short ? denialMessage(short) : "",
-    retryAfterMs: short && retryAfterMs(short, nowMs),
+    allowed: isAllowed,
+    reason: isAllowed ? "OK" : denial,
+    message: isAllowed || !short ? "" : denialMessage(short),
+    reservation,
+    limiting: isAllowed ? least : short,
+    remainingNanoUsd: least?.remaining,
+    retryAfterMs: isAllowed || !short ? undefined : retryAfterMs(short, nowMs),
   };
 }

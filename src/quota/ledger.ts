@@ -33,11 +33,11 @@ export interface Ledger {
   /** One round of looking after the leases; the heartbeat does it every second. */
   beat(): Promise<void>;
   /**
-   * Reserves on every needed period, all or none.
+   * Reserves on every needed period, all or none; at once when memory has room.
    *
    * @throws DomainError DATABASE_UNAVAILABLE when the database is needed and away
    */
-  reserve(request: ReserveRequest): Promise<ReserveOutcome>;
+  reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome>;
   /** Reserves if it needs nobody: what the database is not there for. */
   reserveFromMemory(request: ReserveRequest): ReserveOutcome;
   /** Where the periods stood when last heard of, if their leases have room; else undefined. */
@@ -66,8 +66,11 @@ export interface Ledger {
 /** The answer to a request, for when it asks again. */
 interface Remembered {
   readonly terms: ReservationTerms;
-  readonly outcome: Promise<ReserveOutcome>;
+  readonly outcome: Reserving;
 }
+
+/** At once when memory has room, else when the database has answered. */
+type Reserving = ReserveOutcome | Promise<ReserveOutcome>;
 
 /** What a ledger is made of. */
 export interface LedgerParts {
@@ -104,7 +107,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     mover,
     clock,
     makeUid,
-    reserve: reserveAnew,
+    reserve: async (needs, terms) => await reserveAnew(needs, terms),
     figures: async (keys) => (await reader.read(keys)).map(seenFromHere),
   });
   const tender = createTender({ book, store, clock, onExpired: ({ uid }) => end(uid) });
@@ -117,14 +120,13 @@ export function createLedger(parts: LedgerParts): Ledger {
     return { uid: makeUid(), requestId, createTimeMs, expireTimeMs: createTimeMs + ttlMs };
   }
 
-  async function reserveAnew(
-    needs: readonly Need[],
-    terms: ReservationTerms,
-  ): Promise<ReserveOutcome> {
+  function reserveAnew(needs: readonly Need[], terms: ReservationTerms): Reserving {
     const reservation = book.tryReserve(needs, terms);
     if (reservation) return { reservation, figures: needs.map(lastFigures) };
-    const grown = await grower.grow(needs, terms);
-    return { reservation: grown.reservation, figures: grown.figures.map(seenFromHere) };
+    return grower.grow(needs, terms).then((grown) => ({
+      reservation: grown.reservation,
+      figures: grown.figures.map(seenFromHere),
+    }));
   }
 
   /** What lies in store here is at the caller's disposal. */
@@ -150,12 +152,9 @@ export function createLedger(parts: LedgerParts): Ledger {
   }
 
   /** Keeps the answer for as long as its reservation is open, for those that ask again. */
-  function remember(
-    key: string,
-    terms: ReservationTerms,
-    outcome: Promise<ReserveOutcome>,
-  ): Promise<ReserveOutcome> {
+  function remember(key: string, terms: ReservationTerms, outcome: Reserving): Reserving {
     byRequest.set(key, { terms, outcome });
+    if (!(outcome instanceof Promise)) return outcome;
     const forgetThis = () => forget(key, terms.uid);
     outcome.then(({ reservation }) => reservation ?? forgetThis(), forgetThis);
     return outcome;

@@ -1,5 +1,5 @@
 import type { AdmissionRequest } from "./admission.js";
-import type { Checker, CheckResult } from "./check.js";
+import type { Checker, CheckRequest, CheckResult } from "./check.js";
 
 /** Creates what a check named, if that is wanted. */
 export interface ProvisioningParts {
@@ -19,13 +19,18 @@ export interface ProvisioningParts {
  * denied as unknown wait for it.
  */
 export function createProvisioningChecker({ checker, provision }: ProvisioningParts): Checker {
+  async function createAndCheck(request: CheckRequest, result: CheckResult): Promise<CheckResult> {
+    const outcome = await provision(request);
+    if (outcome === "DONE") return await checker.check(request);
+    return outcome === "NOTHING" ? result : { ...result, ...comeBack(result, outcome) };
+  }
+
   return {
-    async check(request) {
-      const result = await checker.check(request);
-      if (!isUnknown(result)) return result;
-      const outcome = await provision(request);
-      if (outcome === "DONE") return checker.check(request);
-      return outcome === "NOTHING" ? result : { ...result, ...comeBack(result, outcome) };
+    check(request) {
+      const result = checker.check(request);
+      // Who is unknown is told at once: there is nothing to ask the database about.
+      if (result instanceof Promise || !isUnknown(result)) return result;
+      return createAndCheck(request, result);
     },
   };
 }

@@ -18,6 +18,7 @@ import type { Budget, QuotaDirectory } from "./directory.js";
 import type { ReservationExtender } from "./extension.js";
 import { fromProtoCheckRequest, fromProtoExtendRequest } from "./from-proto.js";
 import type { Ledger } from "./ledger.js";
+import type { OpenReservation } from "./open-reservations.js";
 import type { Reservation } from "./reservation.js";
 import { InvalidReservationIdError, type ReservationIdCodec } from "./reservation-id.js";
 import {
@@ -49,11 +50,13 @@ export function createQuotaService(
 ): ServiceImplementation<typeof QuotaChecker> {
   const { checker, extender, ledger, directory, codec, alerts } = parts;
 
-  async function check(request: CheckQuotaRequest, prefix: string) {
-    const result = await inRange(`${prefix}estimate`, request.model, () =>
+  function check(request: CheckQuotaRequest, prefix: string) {
+    const result = inRange(prefix, request.model, () =>
       checker.check(fromProtoCheckRequest(request)),
     );
-    return toProtoCheckResponse(result, codec.encode);
+    return result instanceof Promise
+      ? result.then((answer) => toProtoCheckResponse(answer, codec.encode))
+      : toProtoCheckResponse(result, codec.encode);
   }
 
   async function checkItem(
@@ -73,16 +76,19 @@ export function createQuotaService(
 
   function largestReservations(budget: Budget, periodStartMs: number) {
     const nowMs = ledger.nowMs();
+    const heldOn = ({ holds }: OpenReservation) =>
+      holds.find(({ budgetId }) => budgetId === budget.budgetId)?.held ?? 0n;
     return ledger
       .openOn({ budgetId: budget.budgetId, periodStartMs })
-      .map((reservation) =>
+      .map((reservation) => ({ reservation, held: heldOn(reservation) }))
+      .sort((a, b) => (a.held < b.held ? 1 : a.held > b.held ? -1 : 0))
+      .slice(0, LISTED_RESERVATIONS)
+      .map(({ reservation }) =>
         toProtoOpenReservation(reservation, budget.budgetId, {
           reservationId: codec.encode(reservation),
           nowMs,
         }),
-      )
-      .sort((a, b) => ((a.held ?? 0n) < (b.held ?? 0n) ? 1 : -1))
-      .slice(0, LISTED_RESERVATIONS);
+      );
   }
 
   return implement(QuotaChecker, {
@@ -93,7 +99,7 @@ export function createQuotaService(
     },
     async extendReservation(request) {
       const reservation = decodeReservation(codec, request.reservationId);
-      const extension = await inRange("estimate", request.model, () =>
+      const extension = await inRange("", request.model, () =>
         extender.extend(fromProtoExtendRequest(request, reservation)),
       );
       const extended = extension.result.reservation;
@@ -165,13 +171,20 @@ export function decodeReservation(
   }
 }
 
-/** @throws DomainError INVALID_FIELD for an estimate that costs more than 64 bits hold */
-async function inRange<T>(field: string, model: string, judge: () => Promise<T>): Promise<T> {
-  try {
-    return await judge();
-  } catch (error) {
+/**
+ * @param prefix - where the request stands in a batch, for the error
+ * @throws DomainError INVALID_FIELD for an estimate that costs more than 64 bits hold, or rejects
+ */
+function inRange<T>(prefix: string, model: string, judge: () => T | Promise<T>): T | Promise<T> {
+  const explain = (error: unknown): never => {
     if (!(error instanceof CostOutOfRangeError)) throw error;
-    throw invalidField(field, model, error.message);
+    throw invalidField(`${prefix}estimate`, model, error.message);
+  };
+  try {
+    const judgement = judge();
+    return judgement instanceof Promise ? judgement.catch(explain) : judgement;
+  } catch (error) {
+    return explain(error);
   }
 }
 

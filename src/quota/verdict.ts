@@ -29,7 +29,8 @@ export function standingOf(met: MetBudget, figures: BudgetFigures): Standing | u
   if (limit === undefined) return undefined;
   const left = limit - spent - held;
   const remaining = met.isExpired && left > 0n ? 0n : left;
-  return { ...met, limit, spent, held, remaining };
+  const { budget, period, amount, isExpired } = met;
+  return { budget, period, amount, isExpired, limit, spent, held, remaining };
 }
 
 /** Whether a budget has no room: even an amount of 0 needs that something is left. */

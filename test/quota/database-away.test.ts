@@ -89,7 +89,8 @@ describe("CheckQuota while the database is away", () => {
       unpricedModelPolicy: () => "DENY",
       onUnchecked: unchecked.count,
     });
-    return (fields: Partial<CheckRequest> = {}) => checker.check({ ...CHECK, ...fields });
+    return async (fields: Partial<CheckRequest> = {}) =>
+      await checker.check({ ...CHECK, ...fields });
   }
 
   /** Asks so often that the replica begins to keep some in store. */

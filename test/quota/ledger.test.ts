@@ -133,7 +133,7 @@ describe("createLedger", () => {
         return answer;
       },
     }));
-    const error = await ledger.reserve(asking(budgetId, 100n)).catch((reason: unknown) => reason);
+    const error = await reserve(ledger, budgetId, 100n).catch((reason: unknown) => reason);
     expect(error).to.be.instanceOf(DatabaseUnavailableError);
     expect(await standing(budgetId)).to.deep.equal({ spent: 0n, leased: 100n });
     isLost = false;
