@@ -5,6 +5,7 @@ import { registerCertificateCommands } from "./certificate.js";
 import { registerConfigCommands } from "./config.js";
 import { registerDemoCommand } from "./demo.js";
 import { registerGenerateCommand } from "./generate.js";
+import { registerHealthCommand } from "./health.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .showHelpAfterError("(tally --help tells what there is)")
     .showSuggestionAfterError();
   registerServeCommand(program);
+  registerHealthCommand(program);
   registerDemoCommand(program);
   registerReplayCommand(program);
   registerGenerateCommand(program);
