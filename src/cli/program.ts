@@ -9,6 +9,7 @@ import { registerHealthCommand } from "./health.js";
 import { registerMigrateCommand } from "./migrate.js";
 import { registerPurgeCommand } from "./purge.js";
 import { registerReplayCommand } from "./replay.js";
+import { registerReportCommands } from "./report.js";
 import { registerRepriceCommand } from "./reprice.js";
 import { registerRollupCommands } from "./rollup.js";
 import { registerServeCommand } from "./serve.js";
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   registerReplayCommand(program);
   registerGenerateCommand(program);
   registerCatalogCommands(program);
+  registerReportCommands(program);
   registerVerifyCommand(program);
   registerPurgeCommand(program);
   registerRepriceCommand(program);

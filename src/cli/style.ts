@@ -12,10 +12,14 @@ export interface StyleTarget {
   readonly isTTY?: boolean | undefined;
 }
 
+/** Whether colours are shown: on a terminal, unless NO_COLOR is set. */
+export function isColored(target: StyleTarget, noColor: string | undefined): boolean {
+  return target.isTTY === true && (noColor === undefined || noColor === "");
+}
+
 /** Colours on a terminal, unless NO_COLOR is set (https://no-color.org); else none. */
 export function createStyle(target: StyleTarget, noColor: string | undefined): Style {
-  const isColored = target.isTTY === true && (noColor === undefined || noColor === "");
-  const sgr = (code: number) => (text: string) =>
-    isColored ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const colored = isColored(target, noColor);
+  const sgr = (code: number) => (text: string) => (colored ? `\x1b[${code}m${text}\x1b[0m` : text);
   return { bold: sgr(1), good: sgr(32), bad: sgr(31) };
 }
