@@ -116,6 +116,18 @@ const rooms = [
     { path: "^src/", pathNot: "^src/server/|^src/(ascii|caller|errors|wire[a-z-]*)\\.ts$" },
   ),
   never(
+    "telemetry-knows-no-room",
+    "Rooms are counted from outside, in app-metrics.ts: neither knows the other.",
+    { path: "^src/telemetry/" },
+    { path: "^src/", pathNot: "^src/telemetry/" },
+  ),
+  never(
+    "rooms-are-not-telling",
+    "A room is handed a logger, and callbacks; what becomes of them is not its business.",
+    { path: `^src/(${ROOMS}|database|server)/` },
+    { path: "^src/telemetry/" },
+  ),
+  never(
     "rooms-do-not-know-transports",
     "A service names the types of its handlers and their context; the rest of a room does not " +
       "know that it is called from outside.",

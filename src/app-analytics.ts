@@ -7,6 +7,7 @@ import { createActivityStore } from "./analytics/activity/activity-store.js";
 import { createActivityService } from "./analytics/activity/service.js";
 import { createAnalyticsStore } from "./analytics/analytics-store.js";
 import { createAnalyticsService } from "./analytics/service.js";
+import type { AppMetrics } from "./app-metrics.js";
 import type { Cache } from "./cache/cache.js";
 import { createMemoryCache } from "./cache/memory-cache.js";
 import { createRedisCache } from "./cache/redis-cache.js";
@@ -26,17 +27,27 @@ export interface OpenCache {
  *
  * @throws ConfigError when the file of Redis' certificates cannot be read
  */
-export async function openCache({ redis }: Config, logger: Logger): Promise<OpenCache> {
-  const cache = await openConfigured(redis, logger);
+export async function openCache(
+  { redis }: Config,
+  logger: Logger,
+  metrics: AppMetrics,
+): Promise<OpenCache> {
+  const onUnanswered = () => metrics.metrics.add("tally_cache_unanswered_total");
+  const cache = metrics.cache(await openConfigured(redis, logger, onUnanswered));
   return { activity: createActivityCache({ cache, logger }), stop: () => cache.stop() };
 }
 
-async function openConfigured(redis: Config["redis"], logger: Logger): Promise<Cache> {
+async function openConfigured(
+  redis: Config["redis"],
+  logger: Logger,
+  onUnanswered: () => void,
+): Promise<Cache> {
   const nowMs = () => performance.now();
   if (redis === undefined) return createMemoryCache({ nowMs });
   const { address, caFile, timeoutMs } = redis;
   const ca = caFile === undefined ? undefined : await readCertificates(caFile);
-  return createRedisCache({ address, ca, timeoutMs, nowMs, random: Math.random, logger });
+  const { random } = Math;
+  return createRedisCache({ address, ca, timeoutMs, nowMs, random, logger, onUnanswered });
 }
 
 async function readCertificates(path: string): Promise<string> {

@@ -5,6 +5,7 @@ import { CheckQuotaRequestSchema } from "../gen/tally/v1/quota_checker_pb.js";
 import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
 import { createAnalytics, type OpenCache, openCache } from "./app-analytics.js";
 import { startIdentity } from "./app-identity.js";
+import { type AppMetrics, createAppMetrics } from "./app-metrics.js";
 import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
 import { createAuditLog } from "./catalog/audit-log.js";
@@ -45,7 +46,9 @@ import {
   SETTLED_CHANNEL,
 } from "./quota/settled-notices.js";
 import { createUncheckedCounter } from "./quota/unchecked-passes.js";
+import { createAccessLog } from "./server/access-log.js";
 import { isLoopback, parseAddress } from "./server/address.js";
+import { tellAll } from "./server/call-observer.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
 import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
@@ -58,6 +61,7 @@ import { createActiveStore } from "./usage/active-store.js";
 import { createActiveWatch } from "./usage/active-watch.js";
 import { createExpirer } from "./usage/expirer.js";
 import { createListStore } from "./usage/list-store.js";
+import { overagesOf } from "./usage/overage.js";
 import { createPartitionKeeper } from "./usage/partitions.js";
 import { createUsagePreparer } from "./usage/prepare.js";
 import { selectPayload } from "./usage/privacy.js";
@@ -81,6 +85,8 @@ export interface App {
   start(): Promise<AppAddresses>;
   /** Reads the certificate files again, which happens within seconds anyway. Never throws. */
   reload(): Promise<void>;
+  /** What was counted since the start, in the text format of Prometheus. */
+  metrics(): Promise<string>;
   /** Lets calls finish within the grace time, writes what was taken, and stops everything. */
   stop(): Promise<void>;
 }
@@ -103,6 +109,7 @@ interface AppContext {
   readonly replicaId: string;
   /** The clock of records, microseconds since 1970, in whole milliseconds. */
   readonly nowUs: () => number;
+  readonly metrics: AppMetrics;
 }
 
 /** What an app is given beside its settings. */
@@ -119,6 +126,7 @@ type Stop = () => Promise<void>;
 export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts): App {
   const stops: Stop[] = [];
   let tls: TlsKeeper | undefined;
+  let metrics: AppMetrics | undefined;
 
   async function stop(): Promise<void> {
     for (const stopPart of stops.splice(0).reverse()) await stopPart();
@@ -126,16 +134,19 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
 
   async function start(): Promise<AppAddresses> {
     try {
-      // First, since nothing else is quick to tell of a mistake.
+      metrics = createAppMetrics();
+      stops.push(async () => metrics?.stop());
+      // Early, since nothing else is quick to tell of a mistake.
       tls = await startTls(config, logger);
       stops.push(async () => tls?.stop());
       const storage = await openStorage(config, logger);
       stops.push(() => storage.stop());
+      metrics.watchPool(storage.database);
       const nowUs = () => nowMs() * 1_000;
-      const context = { config, logger, storage, tls, replicaId: randomUUID(), nowUs };
+      const context = { config, logger, storage, tls, replicaId: randomUUID(), nowUs, metrics };
       const identity = await startIdentity(context);
       stops.push(identity.stop);
-      const cache = await openCache(config, logger);
+      const cache = await openCache(config, logger, metrics);
       stops.push(cache.stop);
       const catalog = await startCatalog(context, cache, stops);
       const quota = await startQuota(context, catalog, stops);
@@ -156,7 +167,12 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
     }
   }
 
-  return { start, stop, reload: async () => tls?.reload() };
+  return {
+    start,
+    stop,
+    reload: async () => tls?.reload(),
+    metrics: async () => metrics?.metrics.text() ?? "",
+  };
 }
 
 async function startTls(config: Config, logger: Logger): Promise<TlsKeeper | undefined> {
@@ -219,9 +235,10 @@ async function startQuota(
   stops: Stop[],
 ) {
   const { storage, logger, replicaId } = context;
-  const store = createLedgerStore(storage.database, replicaId);
+  const { metrics } = context;
+  const store = metrics.ledgerStore(createLedgerStore(storage.database, replicaId));
   const announcer = createSettledAnnouncer({ notify: store.notifySettled, logger });
-  const alertStore = createAlertStore(storage.database);
+  const alertStore = metrics.alertStore(createAlertStore(storage.database));
   const unchecked = createUncheckedCounter(alertStore.fireUnchecked);
   const ledger = createLedger({
     store,
@@ -229,7 +246,9 @@ async function startQuota(
     logger,
     announce: announcer.announce,
     answerTimeoutMs: context.config.quota.timeoutMs,
+    onReserve: metrics.countReserve,
   });
+  metrics.watchLedger(ledger);
   const listener = createNotificationListener({
     connection: storage.connection,
     channels: [SETTLED_CHANNEL],
@@ -260,6 +279,7 @@ async function startQuota(
     ...judging,
     onUnchecked(period) {
       unchecked.count(period);
+      metrics.metrics.add("tally_quota_unchecked_passes_total");
       const { budgetId } = period;
       if (!uncheckedWarning.shouldWarn(budgetId)) return;
       logger.warn({ budgetId }, "the database is away: requests pass this budget unseen");
@@ -272,6 +292,7 @@ async function startQuota(
     ledger,
     directory,
     codec,
+    onChecked: metrics.countCheck,
     itemViolations: (request, path) =>
       allViolations(validateMessage(CheckQuotaRequestSchema, request, path), []),
   });
@@ -279,12 +300,13 @@ async function startQuota(
 }
 
 async function startUsage(
-  { config, storage, logger, nowUs }: AppContext,
+  { config, storage, logger, nowUs, metrics }: AppContext,
   { directory, priceBook, priceVersions }: Catalog,
   { ledger, codec }: Quota,
   stops: Stop[],
 ) {
-  const store = createUsageStore(storage.database);
+  const store = metrics.usageStore(createUsageStore(storage.database));
+  const limitOf = (budgetId: string) => directory.budget(budgetId)?.limit ?? undefined;
   const partitions = createPartitionKeeper(store);
   await partitions.start(nowUs());
   const unpriced = createWarnLimiter({ nowMs: () => performance.now() });
@@ -302,13 +324,19 @@ async function startUsage(
         if (unpriced.shouldWarn(model)) logger.warn({ model, provider }, "model has no price");
       },
     }),
-    onPosted: ({ leases, periods }, uids) =>
-      ledger.settled({ uids, leases: leases.map(fromLeaseJson) }, periods.map(fromPeriodJson)),
-    limitOf: (budgetId) => directory.budget(budgetId)?.limit ?? undefined,
+    onPosted(answer, uids) {
+      const { leases, periods } = answer;
+      ledger.settled({ uids, leases: leases.map(fromLeaseJson) }, periods.map(fromPeriodJson));
+      metrics.metrics.add("tally_budget_overages_total", overagesOf(answer, limitOf).size);
+    },
+    limitOf,
   });
+  metrics.watchRecorder(recorder, config.recorder.queueLimit);
   stops.push(() => recorder.stop());
   const activeStore = createActiveStore(storage.database);
-  const expirer = createExpirer({ store: activeStore, recorder, directory, nowUs });
+  const expirer = metrics.expirer(
+    createExpirer({ store: activeStore, recorder, directory, nowUs }),
+  );
   const sweeper = createSweeper({ store: activeStore, expirer, logger });
   stops.push(() => sweeper.stop());
   sweeper.start();
@@ -335,12 +363,12 @@ async function startUsage(
 }
 
 function startOperations(
-  { storage, replicaId, logger, nowUs }: AppContext,
+  { storage, replicaId, logger, nowUs, metrics }: AppContext,
   { directory, priceBook }: Catalog,
   staleRequests: StaleRequests,
   stops: Stop[],
 ): ServiceImplementation {
-  const purger = createUsagePurger(createRetentionStore(storage.database));
+  const purger = metrics.purger(createUsagePurger(createRetentionStore(storage.database)));
   const retentionLimits = () => retentionLimitsOf(directory.settings);
   const schedule = createRetentionSchedule({ purger, limits: retentionLimits, logger });
   stops.push(() => schedule.stop());
@@ -356,7 +384,7 @@ function startOperations(
     }),
     rebuilder: createRollupRebuilder(createRebuildStore(storage.database)),
     nowMs: () => performance.now(),
-    verifier: createLedgerVerifier(createVerifyStore(storage.database)),
+    verifier: metrics.verifier(createLedgerVerifier(createVerifyStore(storage.database))),
     store: createServerInfoStore(storage.database),
     info: {
       version: readVersion(),
@@ -369,13 +397,21 @@ function startOperations(
 }
 
 async function startServer(
-  { config, logger, tls, storage }: AppContext,
+  { config, logger, tls, storage, metrics }: AppContext,
   services: readonly ServiceImplementation[],
   authenticator: Authenticator,
   stops: Stop[],
 ): Promise<AppAddresses> {
   const health = createHealth(services.map(({ service }) => service));
-  const calls = { services, health, logger, classify, authenticator, tls };
+  const accessLog = createAccessLog(logger, config.log.access);
+  const calls = {
+    services,
+    health,
+    logger,
+    classify,
+    authenticator: metrics.authenticator(authenticator),
+    tls,
+  };
   const { maxMessageBytes } = config.grpc;
   const servers: (GrpcServer | HttpServer)[] = [];
   // Together, so that both have the whole grace time.
@@ -384,6 +420,7 @@ async function startServer(
   });
   const grpc = createGrpcServer({
     ...calls,
+    observer: tellAll([metrics.observeCalls("grpc"), accessLog]),
     address: config.grpc.address,
     maxReceiveMessageBytes: maxMessageBytes,
   });
@@ -393,6 +430,8 @@ async function startServer(
   if (config.http.address !== undefined) {
     const http = createHttpServer({
       ...calls,
+      observer: tellAll([metrics.observeCalls("http"), accessLog]),
+      metrics: () => metrics.metrics.text(),
       address: config.http.address,
       maxMessageBytes,
       allowedOrigins: config.http.allowedOrigins,

@@ -198,6 +198,15 @@ export const SETTINGS = {
     kind: oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent"),
     doc: "How much is logged, as JSON lines on standard error.",
   },
+  accessLog: {
+    name: "TALLY_ACCESS_LOG",
+    default: "none",
+    kind: oneOf("none", "failed", "all"),
+    doc:
+      "Which calls have a line of their own in the log, with their method, request id, caller, code " +
+      "and how long they took. Defects, and what Tally needs and cannot reach, are logged either " +
+      "way; the other calls have their line at level `debug`.",
+  },
 } as const satisfies Record<string, Setting<unknown>>;
 
 /** Variables that the commands read which call a server; the same as their options. */

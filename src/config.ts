@@ -70,7 +70,11 @@ export interface Config {
     readonly timeoutMs: number;
   };
   readonly shutdown: { readonly graceMs: number };
-  readonly log: { readonly level: SettingValues["logLevel"] };
+  readonly log: {
+    readonly level: SettingValues["logLevel"];
+    /** Which calls have a line at level info. */
+    readonly access: SettingValues["accessLog"];
+  };
 }
 
 /** Settings that are not allowed: all of them, each with its name, its value and what is. */
@@ -159,6 +163,6 @@ function toConfig(values: SettingValues): Config {
     },
     quota: { timeoutMs: values.quotaTimeoutMs },
     shutdown: { graceMs: values.shutdownGraceMs },
-    log: { level: values.logLevel },
+    log: { level: values.logLevel, access: values.accessLog },
   };
 }

@@ -24,7 +24,7 @@ describe("loadConfig", () => {
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
       quota: { timeoutMs: 2_000 },
       shutdown: { graceMs: 10_000 },
-      log: { level: "info" },
+      log: { level: "info", access: "none" },
     });
   });
 
@@ -52,6 +52,7 @@ describe("loadConfig", () => {
       TALLY_QUOTA_TIMEOUT: "500ms",
       TALLY_SHUTDOWN_GRACE: "1.5s",
       TALLY_LOG_LEVEL: "debug",
+      TALLY_ACCESS_LOG: "failed",
     });
     expect(config).to.deep.equal({
       grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
@@ -90,7 +91,7 @@ describe("loadConfig", () => {
       recorder: { lanes: 4, batchSize: 512, queueLimit: 512 },
       quota: { timeoutMs: 500 },
       shutdown: { graceMs: 1_500 },
-      log: { level: "debug" },
+      log: { level: "debug", access: "failed" },
     });
   });
 

@@ -18,6 +18,8 @@ export interface RedisCacheOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  /** Told of each command that was not answered, or not in time. */
+  readonly onUnanswered?: () => void;
 }
 
 /** Keys that one step of a search looks at. */
@@ -58,13 +60,13 @@ export function createRedisCache(options: RedisCacheOptions): Cache {
 
   /** What a command answers, or `otherwise` without Redis. */
   async function ask<T>(command: () => Promise<T>, otherwise: T): Promise<T> {
-    if (!isConnected()) return otherwise;
     try {
-      return await guard.run(command);
+      if (isConnected()) return await guard.run(command);
     } catch (error) {
-      if (error instanceof CacheAwayError) return otherwise;
-      throw error;
+      if (!(error instanceof CacheAwayError)) throw error;
     }
+    options.onUnanswered?.();
+    return otherwise;
   }
 
   /** @throws CacheAwayError */

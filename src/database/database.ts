@@ -24,6 +24,14 @@ export interface TransactionOptions extends RetryOptions {
 /** What runs the statements of one transaction; rooms hand it on to their stores. */
 export type Transaction = Knex.Transaction;
 
+/** How many connections there are, and how many queries wait for one. */
+export interface PoolUsage {
+  readonly used: number;
+  readonly idle: number;
+  readonly limit: number;
+  readonly waiting: number;
+}
+
 /** A pool of connections to one PostgreSQL database. */
 export interface Database {
   /** Builds and runs statements outside of transactions. */
@@ -41,6 +49,8 @@ export interface Database {
    * @throws DatabaseUnavailableError
    */
   ping(): Promise<void>;
+  /** How the pool stands. */
+  poolUsage(): PoolUsage;
   /** Waits for running queries, then closes every connection. */
   destroy(): Promise<void>;
 }
@@ -66,7 +76,19 @@ export function createDatabase(options: DatabaseOptions): Database {
     async ping() {
       await translateUnavailable(async () => knex.raw("select 1"));
     },
+    poolUsage: () => usageOf(knex, options.poolMax ?? DEFAULT_POOL_MAX),
     destroy: () => knex.destroy(),
+  };
+}
+
+/** Knex has no public way to its pool, which is one of tarn. */
+function usageOf({ client }: Knex, limit: number): PoolUsage {
+  const { pool } = client as { readonly pool?: Partial<Record<string, () => number>> };
+  return {
+    used: pool?.numUsed?.() ?? 0,
+    idle: pool?.numFree?.() ?? 0,
+    limit,
+    waiting: pool?.numPendingAcquires?.() ?? 0,
   };
 }
 

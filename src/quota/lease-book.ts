@@ -66,6 +66,8 @@ export interface LeaseBook {
   leases(): Iterable<Lease>;
   /** Forgets a lease that was swept. */
   drop(lease: Lease): void;
+  /** How many reservations are open. */
+  readonly openCount: number;
   /** Open reservations on one period. */
   openOn(period: PeriodKey): OpenReservation[];
   /** Open reservations that expire at or before a moment. */
@@ -242,6 +244,10 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
     lease: leaseOf,
     leaseById: (leaseId) => leasesById.get(leaseId),
     leases: () => leases.values(),
+
+    get openCount() {
+      return reservations.size;
+    },
 
     openOn(period) {
       const key = periodKeyOf(period);

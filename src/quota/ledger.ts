@@ -57,6 +57,8 @@ export interface Ledger {
   figures(keys: readonly PeriodKey[]): Promise<readonly BudgetFigures[]>;
   /** The same, but may be a second old. */
   recentFigures(keys: readonly PeriodKey[]): Promise<readonly BudgetFigures[]>;
+  /** How many reservations this replica holds. */
+  readonly openCount: number;
   /** Reservations that this replica holds on one period. */
   openOn(period: PeriodKey): OpenReservation[];
   /** The database's clock, milliseconds since 1970. */
@@ -80,6 +82,8 @@ export interface LedgerParts {
   readonly announce?: (notice: SettledNotice) => void;
   /** Done at the end of each heartbeat: the database is there. */
   readonly onBeat?: () => Promise<void>;
+  /** Told of each reservation that is asked for, whether memory could answer. */
+  readonly onReserve?: (isFromMemory: boolean) => void;
   readonly clock?: DatabaseClock;
   /** Default 1,000 ms; undefined: none, whoever made it calls `beat`. */
   readonly heartbeatMs?: number | undefined;
@@ -122,6 +126,7 @@ export function createLedger(parts: LedgerParts): Ledger {
 
   function reserveAnew(needs: readonly Need[], terms: ReservationTerms): Reserving {
     const reservation = book.tryReserve(needs, terms);
+    parts.onReserve?.(reservation !== undefined);
     if (reservation) return { reservation, figures: needs.map(lastFigures) };
     return grower.grow(needs, terms).then((grown) => ({
       reservation: grown.reservation,
@@ -247,6 +252,9 @@ export function createLedger(parts: LedgerParts): Ledger {
     },
     figures: async (keys) => (await reader.read(keys)).map(seenFromHere),
     recentFigures: async (keys) => (await reader.readRecent(keys)).map(seenFromHere),
+    get openCount() {
+      return book.openCount;
+    },
     openOn: (period) => book.openOn(period),
     nowMs: () => clock.nowMs(),
   };

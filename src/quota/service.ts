@@ -13,7 +13,7 @@ import type { AlertFeed } from "./alert-feed.js";
 import { fromProtoListAlerts, fromProtoWatchAlerts } from "./alert-from-proto.js";
 import { decodeAlertPageToken, encodeAlertPageToken } from "./alert-page-token.js";
 import { toProtoAlertNews, toProtoAlertPage } from "./alert-to-proto.js";
-import type { Checker } from "./check.js";
+import type { Checker, CheckResult } from "./check.js";
 import type { Budget, QuotaDirectory } from "./directory.js";
 import type { ReservationExtender } from "./extension.js";
 import { fromProtoCheckRequest, fromProtoExtendRequest } from "./from-proto.js";
@@ -39,6 +39,8 @@ export interface QuotaServiceParts {
   /** The contract's rules for one check of a batch, named by where it stands. */
   readonly itemViolations: (request: CheckQuotaRequest, path: string) => FieldViolation[];
   readonly alerts: Pick<AlertFeed, "list" | "watch">;
+  /** Told of each answer to a check. */
+  readonly onChecked?: (result: CheckResult) => void;
 }
 
 /** Open reservations that GetQuota lists for a budget. */
@@ -50,13 +52,16 @@ export function createQuotaService(
 ): ServiceImplementation<typeof QuotaChecker> {
   const { checker, extender, ledger, directory, codec, alerts } = parts;
 
+  function answer(result: CheckResult) {
+    parts.onChecked?.(result);
+    return toProtoCheckResponse(result, codec.encode);
+  }
+
   function check(request: CheckQuotaRequest, prefix: string) {
     const result = inRange(prefix, request.model, () =>
       checker.check(fromProtoCheckRequest(request)),
     );
-    return result instanceof Promise
-      ? result.then((answer) => toProtoCheckResponse(answer, codec.encode))
-      : toProtoCheckResponse(result, codec.encode);
+    return result instanceof Promise ? result.then(answer) : answer(result);
   }
 
   async function checkItem(

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
+import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
+import { Code } from "../../gen/google/rpc/code_pb.js";
 import type { Status } from "../../gen/google/rpc/status_pb.js";
 import type { Authenticator, Credentials, Identity } from "../caller.js";
 import { cancelled, type DomainError, deadlineExceeded, shuttingDown } from "../errors.js";
+import type { CallObservation, CallObserver, ObservedCall } from "./call-observer.js";
 import { type ErrorClassifier, toDomainError, toStatus } from "./errors.js";
 import type { FailureLog } from "./failure-log.js";
 
@@ -62,6 +65,8 @@ export interface ServerContext {
   readonly failures: FailureLog;
   readonly classify: ErrorClassifier | undefined;
   readonly authenticator: Authenticator;
+  /** Hears of every call; undefined: nobody does. */
+  readonly observer?: CallObserver | undefined;
   /** Aborts when the server begins to stop. */
   readonly draining: AbortSignal;
 }
@@ -70,21 +75,20 @@ export interface ServerContext {
 const SANE_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
 /** The context of one call; what a handler does not ask for is never made. */
-export class LazyCallContext implements CallContext {
+export class LazyCallContext implements CallContext, ObservedCall {
   private cachedRequestId: string | undefined;
   private cachedLogger: Logger | undefined;
   private cachedIdentity: Identity | undefined;
   private controller: AbortController | undefined;
-  /** Undefined when nobody wants to know how long calls take. */
-  private readonly startedMs: number | undefined;
+  private readonly observation: CallObservation | undefined;
 
   constructor(
     readonly method: string,
     private readonly call: TransportCall,
     private readonly server: ServerContext,
-    private readonly isStreaming: boolean,
+    readonly isStreaming: boolean,
   ) {
-    this.startedMs = server.logger.isLevelEnabled("debug") ? performance.now() : undefined;
+    this.observation = server.observer?.begin(this);
   }
 
   get requestId(): string {
@@ -106,6 +110,10 @@ export class LazyCallContext implements CallContext {
 
   get identity(): Identity {
     return this.cachedIdentity ?? this.identify();
+  }
+
+  get knownIdentity(): Identity | undefined {
+    return this.cachedIdentity;
   }
 
   get deadline(): Date | undefined {
@@ -132,9 +140,7 @@ export class LazyCallContext implements CallContext {
   }
 
   toStatus(error: unknown): Status {
-    const domainError = toDomainError(error, this.requestId, this.server.classify);
-    this.server.failures.report(domainError, this.server.logger, () => this.logger);
-    return toStatus(domainError, this.requestId);
+    return this.explain(error).status;
   }
 
   throwIfOver(): void {
@@ -142,10 +148,31 @@ export class LazyCallContext implements CallContext {
     if (this.call.isCancelled()) throw cancelled();
   }
 
-  /** Writes down that the call was answered well, when debugging. */
-  logAnswered(): void {
-    if (this.startedMs === undefined) return;
-    this.logger.debug({ durationMs: performance.now() - this.startedMs }, "call answered");
+  /** The request of a unary call, for those who look at calls. @returns it as it is */
+  noteRequest<T extends Message>(request: T): T {
+    this.observation?.noteRequest?.(request);
+    return request;
+  }
+
+  /** The call is answered well. To be told before the transport has it for answered. */
+  succeed(): void {
+    if (this.observation === undefined) return;
+    // Whoever has gone meanwhile does not hear the answer.
+    const code = this.call.isCancelled() ? this.cancelCode() : Code.OK;
+    this.observation.end(code, undefined);
+  }
+
+  /** The call is answered with the error. @returns its public form, as `toStatus` makes it */
+  fail(error: unknown): Status {
+    const { domainError, status } = this.explain(error);
+    this.observation?.end(status.code, domainError);
+    return status;
+  }
+
+  private explain(error: unknown): { domainError: DomainError; status: Status } {
+    const domainError = toDomainError(error, this.requestId, this.server.classify);
+    this.server.failures.report(domainError, this.server.logger, () => this.logger);
+    return { domainError, status: toStatus(domainError, this.requestId) };
   }
 
   private createController(): AbortController {
@@ -166,6 +193,10 @@ export class LazyCallContext implements CallContext {
     draining.addEventListener("abort", abort, { once: true });
     // A server outlives its calls: without this it would hold on to all of them.
     this.call.onEnd(() => draining.removeEventListener("abort", abort));
+  }
+
+  private cancelCode(): Code {
+    return this.call.deadlineMs() <= Date.now() ? Code.DEADLINE_EXCEEDED : Code.CANCELLED;
   }
 
   private cancelReason(): DomainError {

@@ -7,6 +7,7 @@ import {
   type ServerInterceptor,
 } from "@grpc/grpc-js";
 import { DomainError, malformedRequest, requestTooLarge } from "../errors.js";
+import { UNKNOWN_METHOD } from "./call-observer.js";
 import { LazyCallContext, type ServerContext } from "./context.js";
 import { toStatus } from "./errors.js";
 import { GrpcCall, STATUS_DETAILS_KEY, toGrpcStatus } from "./grpc-call.js";
@@ -93,8 +94,8 @@ function refuseMethod(
 ): handleBidiStreamingCall<Buffer, Buffer> {
   const name = path.replace(/^\//, "");
   return (call) => {
-    const context = new LazyCallContext(name, new GrpcCall(call), server, false);
+    const context = new LazyCallContext(UNKNOWN_METHOD, new GrpcCall(call), server, false);
     const error = new DomainError("UNIMPLEMENTED", `this server does not serve ${name}`);
-    call.emit("error", toGrpcStatus(context.toStatus(error)));
+    call.emit("error", toGrpcStatus(context.fail(error)));
   };
 }

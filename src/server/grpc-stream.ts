@@ -60,12 +60,12 @@ function serve(
     .then(throwIfCutShort)
     .then(
       () => {
+        context.succeed();
         grpcCall.answered = true;
         call.end();
-        context.logAnswered();
       },
       (error: unknown) => {
-        const status = toGrpcStatus(context.toStatus(error));
+        const status = toGrpcStatus(context.fail(error));
         grpcCall.answered = true;
         // This is how grpc-js wants a streaming call to end with an error.
         call.emit("error", status);

@@ -15,18 +15,21 @@ export function unaryHandler(
     const grpcCall = new GrpcCall(call);
     const context = new LazyCallContext(name, grpcCall, server, false);
     const fail = (error: unknown) => {
-      const status = toGrpcStatus(context.toStatus(error));
+      const status = toGrpcStatus(context.fail(error));
       grpcCall.answered = true;
       callback(status);
     };
     const succeed = (response: Message) => {
       const bytes = encodeMessage(method.output, response);
+      context.succeed();
       grpcCall.answered = true;
       callback(null, bytes);
-      context.logAnswered();
     };
     try {
-      const response = answer(() => decodeRequest(method.input, call.request), context);
+      const response = answer(
+        () => context.noteRequest(decodeRequest(method.input, call.request)),
+        context,
+      );
       if (response instanceof Promise) response.then(succeed).catch(fail);
       else succeed(response);
     } catch (error) {

@@ -13,6 +13,7 @@ import type { Logger } from "pino";
 import type { Authenticator } from "../caller.js";
 import { installTextEncoding } from "../wire.js";
 import { type BoundMethod, bindService } from "./bind.js";
+import type { CallObserver } from "./call-observer.js";
 import type { ServerContext } from "./context.js";
 import type { ErrorClassifier } from "./errors.js";
 import { createFailureLog } from "./failure-log.js";
@@ -42,6 +43,8 @@ export interface GrpcServerOptions {
   readonly tls?: TlsKeeper | undefined;
   /** Says who calls. */
   readonly authenticator: Authenticator;
+  /** Hears of every call. Default: nobody does. */
+  readonly observer?: CallObserver | undefined;
   /** Default {@link defaultGuards}. */
   readonly guards?: readonly CallGuard[];
   /** Whether clients may ask for the contract by server reflection. Default true. */
@@ -99,6 +102,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     failures: createFailureLog(),
     classify: options.classify,
     authenticator: options.authenticator,
+    observer: options.observer,
     draining: draining.signal,
   });
   // grpc-js could listen by itself, but gives no hold on its sockets, prints to the console when

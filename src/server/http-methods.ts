@@ -88,13 +88,13 @@ async function answerUnary(
     if (isMalformed) throw malformedTimeout();
     const bytes = await readOnlyMessage(call, { format, maxMessageBytes });
     const message = new HttpMessage(method.input, bytes, format.isJson);
-    const response = answer(() => message.decode(), context);
+    const response = answer(() => context.noteRequest(message.decode()), context);
     const settled = response instanceof Promise ? await beforeEnd(response, call) : response;
+    context.succeed();
     call.answered = true;
-    context.logAnswered();
     return settled;
   } catch (error) {
-    const status = context.toStatus(error);
+    const status = context.fail(error);
     call.answered = true;
     throw toConnectError(status);
   }
@@ -142,10 +142,10 @@ async function* answerStream(
       yield value;
     }
     requests.throwIfCutShort();
+    context.succeed();
     call.answered = true;
-    context.logAnswered();
   } catch (error) {
-    const status = context.toStatus(error);
+    const status = context.fail(error);
     call.answered = true;
     throw toConnectError(status);
   } finally {

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Authenticator } from "../caller.js";
 import { installTextEncoding } from "../wire.js";
 import { bindService } from "./bind.js";
+import type { CallObserver } from "./call-observer.js";
 import type { ServerContext } from "./context.js";
 import type { ErrorClassifier } from "./errors.js";
 import { createFailureLog } from "./failure-log.js";
@@ -30,6 +31,8 @@ export interface HttpServerOptions {
   readonly tls?: TlsKeeper | undefined;
   /** Says who calls. */
   readonly authenticator: Authenticator;
+  /** Hears of every call. Default: nobody does. */
+  readonly observer?: CallObserver | undefined;
   /** Whether the authenticator turns anybody away. */
   readonly isIdentityRequired: boolean;
   /** Default {@link defaultGuards}. */
@@ -105,6 +108,7 @@ function methodsOf(options: HttpServerOptions, draining: AbortSignal) {
     failures: createFailureLog(),
     classify: options.classify,
     authenticator: options.authenticator,
+    observer: options.observer,
     draining,
   };
   const served = [...options.services, options.health.implementation];

@@ -4,6 +4,7 @@ import { Health as HealthService } from "../../gen/grpc/health/v1/health_pb.js";
 import { QuotaChecker } from "../../gen/tally/v1/quota_checker_pb.js";
 import { trustEveryCaller } from "../../src/caller.js";
 import { createGrpcClient, type GrpcClient, RpcError } from "../../src/client/grpc-client.js";
+import { createAccessLog } from "../../src/server/access-log.js";
 import { createGrpcServer, type GrpcServerOptions } from "../../src/server/grpc.js";
 import { implement, type ServiceHandlers } from "../../src/server/handler.js";
 import { createHealth, type Health } from "../../src/server/health.js";
@@ -48,6 +49,7 @@ export async function startTestServer(
     health,
     logger,
     authenticator: trustEveryCaller,
+    observer: createAccessLog(logger, "none"),
     ...options,
   });
   const { address, port } = await server.start();

@@ -22,6 +22,8 @@ export interface TestApp {
   readonly connection: ConnectionSettings;
   /** Brings the catalog to what the document says. */
   apply(document: DocumentInit): Promise<void>;
+  /** What `/metrics` shows. */
+  metrics(): Promise<string>;
   /** Stops it as SIGTERM would; drops the database, unless another app runs on it. */
   stop(): Promise<void>;
 }
@@ -62,6 +64,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     async apply(document) {
       await clients.catalog.applyCatalog({ document });
     },
+    metrics: () => app.metrics(),
     async stop() {
       clients.close();
       await app.stop();
