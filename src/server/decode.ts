@@ -1,6 +1,7 @@
 import { create, type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { malformedRequest } from "../errors.js";
+import { decodeCompiled } from "../wire-decoder.js";
 
 /** Unknown fields would only be kept for an encoder that never sees them. */
 const READ_OPTIONS = { readUnknownFields: false };
@@ -10,6 +11,8 @@ export function decodeRequest<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
 ): MessageShape<Desc> {
+  const message = decodeCompiled(schema, bytes);
+  if (message !== undefined) return message as MessageShape<Desc>;
   try {
     return fromBinary(schema, bytes, READ_OPTIONS);
   } catch (error) {
