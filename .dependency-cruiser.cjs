@@ -200,7 +200,7 @@ const rooms = [
     {
       path: "^src/",
       pathNot:
-        "^src/(analytics|database|server)/|^src/cache/cache\\.ts$|^src/quota/(time-zone|window)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
+        "^src/(analytics|pricing|database|server)/|^src/cache/cache\\.ts$|^src/quota/(time-zone|window)\\.ts$|^src/usage/time\\.ts$|^src/(ascii|errors)\\.ts$",
     },
   ),
   never(

@@ -6,6 +6,12 @@ import { createActivityReader } from "./analytics/activity/activity-reader.js";
 import { createActivityStore } from "./analytics/activity/activity-store.js";
 import { createActivityService } from "./analytics/activity/service.js";
 import { createAnalyticsStore } from "./analytics/analytics-store.js";
+import { createAffinityStore } from "./analytics/records/affinity-store.js";
+import { createBoundedReads } from "./analytics/records/bounded-reads.js";
+import { createHitsStore } from "./analytics/records/hits-store.js";
+import type { PriceVersionSource } from "./analytics/records/price-source.js";
+import { createRecordsService } from "./analytics/records/service.js";
+import { createTimelineStore } from "./analytics/records/timeline-store.js";
 import { createAnalyticsService } from "./analytics/service.js";
 import type { AppMetrics } from "./app-metrics.js";
 import type { Cache } from "./cache/cache.js";
@@ -60,6 +66,7 @@ async function readCertificates(path: string): Promise<string> {
 export interface AnalyticsContext {
   readonly storage: Pick<Storage, "database">;
   readonly directory: CatalogDirectory;
+  readonly priceVersions: PriceVersionSource;
   readonly cache: Pick<OpenCache, "activity">;
   /** Microseconds since 1970. */
   readonly nowUs: () => number;
@@ -67,8 +74,9 @@ export interface AnalyticsContext {
 
 /** Makes the Analytics service of its parts. */
 export function createAnalytics(context: AnalyticsContext): ServiceImplementation {
-  const { storage, directory, cache, nowUs } = context;
+  const { storage, directory, priceVersions, cache, nowUs } = context;
   const { database } = storage;
+  const reads = createBoundedReads({ database });
   return join(
     createAnalyticsService({ store: createAnalyticsStore(database), directory, nowUs }),
     createActivityService({
@@ -79,6 +87,13 @@ export function createAnalytics(context: AnalyticsContext): ServiceImplementatio
         nowUs,
       }),
       cache: cache.activity,
+    }),
+    createRecordsService({
+      affinity: createAffinityStore(reads, priceVersions),
+      hits: createHitsStore(reads, priceVersions),
+      timeline: createTimelineStore(reads),
+      directory,
+      nowUs,
     }),
   );
 }

@@ -156,7 +156,7 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
         usage.service,
         quota.service,
         catalog.service,
-        createAnalytics({ storage, directory: catalog.directory, cache, nowUs }),
+        createAnalytics({ ...catalog, storage, cache, nowUs }),
         operations,
         identity.service,
       ];
