@@ -3,6 +3,12 @@ import { once } from "node:events";
 
 const TIMEOUT_MS = 20_000;
 
+/** What is left running when the tests are stopped ends with them. */
+const underWay = new Set<() => void>();
+process.once("exit", () => {
+  for (const end of underWay) end();
+});
+
 /** What a command has printed, and how it ended: null if it was killed for taking too long. */
 export interface CommandOutcome {
   readonly exitCode: number | null;
@@ -35,7 +41,14 @@ export async function runCommand(
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const end = () => child.pid !== undefined && process.kill(-child.pid, "SIGKILL");
+  const end = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // The group is gone already.
+    }
+  };
+  underWay.add(end);
   const timer = setTimeout(end, timeoutMs);
   let stdout = "";
   let stderr = "";
@@ -54,5 +67,6 @@ export async function runCommand(
     return { exitCode: ended ? 0 : exitCode, stdout, stderr };
   } finally {
     clearTimeout(timer);
+    underWay.delete(end);
   }
 }
