@@ -50,9 +50,12 @@ import { createAccessLog } from "./server/access-log.js";
 import { isLoopback, parseAddress } from "./server/address.js";
 import { tellAll } from "./server/call-observer.js";
 import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
+import { defaultGuards } from "./server/guards.js";
 import type { ServiceImplementation } from "./server/handler.js";
 import { createHealth } from "./server/health.js";
 import { createHttpServer, type HttpServer } from "./server/http.js";
+import { createAdmission } from "./server/limits-admission.js";
+import { createRateLimiter } from "./server/limits-rate.js";
 import { openTlsKeeper, type TlsKeeper } from "./server/tls.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
@@ -404,15 +407,17 @@ async function startServer(
 ): Promise<AppAddresses> {
   const health = createHealth(services.map(({ service }) => service));
   const accessLog = createAccessLog(logger, config.log.access);
+  const { limits } = config;
+  const { callsPerSecond } = config.admission;
+  const admission = createAdmission(config.admission);
+  stops.push(async () => admission.stop());
   const calls = {
-    services,
-    health,
-    logger,
-    classify,
+    ...{ services, health, logger, classify, tls, limits, admission },
     authenticator: metrics.authenticator(authenticator),
-    tls,
+    // First of all, since it is what keeps the rest quick.
+    guards: [admission.guard, ...defaultGuards],
+    rateLimiter: callsPerSecond === 0 ? undefined : createRateLimiter(callsPerSecond),
   };
-  const { maxMessageBytes } = config.grpc;
   const servers: (GrpcServer | HttpServer)[] = [];
   // Together, so that both have the whole grace time.
   stops.push(async () => {
@@ -422,7 +427,6 @@ async function startServer(
     ...calls,
     observer: tellAll([metrics.observeCalls("grpc"), accessLog]),
     address: config.grpc.address,
-    maxReceiveMessageBytes: maxMessageBytes,
   });
   const { address: grpcAddress } = await grpc.start();
   servers.push(grpc);
@@ -433,7 +437,6 @@ async function startServer(
       observer: tellAll([metrics.observeCalls("http"), accessLog]),
       metrics: () => metrics.metrics.text(),
       address: config.http.address,
-      maxMessageBytes,
       allowedOrigins: config.http.allowedOrigins,
       isIdentityRequired: config.auth.isRequired,
       probe: () => storage.database.ping(),

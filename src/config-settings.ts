@@ -88,13 +88,106 @@ export const SETTINGS = {
       "Whether a client without a certificate from `TALLY_TLS_CLIENT_CA` may connect, to show a " +
       "token instead. `required` wants the certificate even from those that have a token.",
   },
-  grpcMaxMessageBytes: {
+  maxMessageBytes: {
     name: "TALLY_MAX_MESSAGE_BYTES",
     default: "4MiB",
     kind: byteSize("64KiB", "64MiB"),
     doc:
       "The largest message that is accepted. Larger ones are refused with RESOURCE_EXHAUSTED " +
       "before they are read. Raise it when bodies are recorded at log level FULL.",
+  },
+  maxConnections: {
+    name: "TALLY_MAX_CONNECTIONS",
+    default: "10000",
+    kind: wholeNumber(1, 1_000_000, "connections"),
+    doc: "Most connections at the same time on each port. Further ones are closed at once.",
+  },
+  maxConcurrentStreams: {
+    name: "TALLY_MAX_CONCURRENT_STREAMS",
+    default: "1000",
+    kind: wholeNumber(1, 100_000, "calls"),
+    doc: "Most calls at the same time on one connection of HTTP/2. More wait at the client.",
+  },
+  maxHeaderBytes: {
+    name: "TALLY_MAX_HEADER_BYTES",
+    default: "32KiB",
+    kind: byteSize("8KiB", "1MiB"),
+    doc: "Most bytes that the headers of one call may have.",
+  },
+  keepaliveTimeMs: {
+    name: "TALLY_KEEPALIVE_TIME",
+    default: "1m",
+    kind: duration("1s", "24h"),
+    doc: "How often a connection of HTTP/2 is asked whether its client still lives.",
+  },
+  keepaliveTimeoutMs: {
+    name: "TALLY_KEEPALIVE_TIMEOUT",
+    default: "20s",
+    kind: duration("1s", "10m"),
+    doc: "How long the client has to answer that before the connection is closed.",
+  },
+  maxPingsPerSecond: {
+    name: "TALLY_MAX_PINGS_PER_SECOND",
+    default: "100",
+    kind: wholeNumber(1, 10_000, "pings"),
+    doc:
+      "Pings that a client may send on one connection, on average over ten seconds. One that sends " +
+      "more is cut off with ENHANCE_YOUR_CALM.",
+  },
+  maxConnectionAgeMs: {
+    name: "TALLY_MAX_CONNECTION_AGE",
+    default: "30m",
+    kind: duration("0s", "24h"),
+    doc:
+      "Age at which a client is asked to connect anew, up to a tenth more or less, so that load " +
+      "spreads over replicas that started later. `0s`: never.",
+  },
+  connectionAgeGraceMs: {
+    name: "TALLY_CONNECTION_AGE_GRACE",
+    default: "10m",
+    kind: duration("1s", "24h"),
+    doc:
+      "How long the calls of such a connection may go on. Streams are cut off then; their clients " +
+      "call again.",
+  },
+  defaultDeadlineMs: {
+    name: "TALLY_DEFAULT_DEADLINE",
+    default: "1h",
+    kind: duration("10ms", "24h"),
+    doc: "The deadline of calls that come without one. Streams have none then.",
+  },
+  maxDeadlineMs: {
+    name: "TALLY_MAX_DEADLINE",
+    default: "1h",
+    kind: duration("10ms", "24h"),
+    doc: "The latest deadline that a call other than a stream has, whatever its client says.",
+  },
+  maxCallsInFlight: {
+    name: "TALLY_MAX_CALLS_IN_FLIGHT",
+    default: "20000",
+    kind: wholeNumber(1, 1_000_000, "calls"),
+    doc:
+      "Most calls that wait for something at the same time, on both ports, streams included. " +
+      "Further ones are refused with RESOURCE_EXHAUSTED and a time to try again; health checks are " +
+      "not.",
+  },
+  maxLagMs: {
+    name: "TALLY_MAX_LAG",
+    default: "1s",
+    kind: duration("10ms", "1m"),
+    doc:
+      "How far the process may be behind with what has arrived. Beyond it, calls are refused with " +
+      "RESOURCE_EXHAUSTED before anything of them is read, so that others are still answered before " +
+      "their clients give up. Lower it where clients wait for less than two seconds.",
+  },
+  rateLimit: {
+    name: "TALLY_RATE_LIMIT",
+    default: "0",
+    kind: wholeNumber(0, 1_000_000, "calls"),
+    doc:
+      "Calls a second that one caller (a token, or a mapped certificate) may make on average, and " +
+      "at once after a rest. A stream or a batch counts as one. Beyond it, calls are refused with " +
+      "RESOURCE_EXHAUSTED and RATE_LIMITED. `0`: no limit.",
   },
   databaseUrl: {
     name: "DATABASE_URL",

@@ -9,6 +9,9 @@ import {
   readSettings,
 } from "./config-sources.js";
 
+import type { ServerLimits } from "./server/limits.js";
+import type { AdmissionLimits } from "./server/limits-admission.js";
+
 export type { Environment } from "./config-sources.js";
 
 /** What the settings decide, checked and frozen. Durations in ms, sizes in bytes. */
@@ -16,13 +19,19 @@ export interface Config {
   readonly grpc: {
     /** HOST:PORT, where port 0 takes any free one, or unix:/PATH; see `parseAddress`. */
     readonly address: string;
-    readonly maxMessageBytes: number;
   };
   readonly http: {
     /** As that of gRPC. Undefined: there is no HTTP port. */
     readonly address: string | undefined;
     /** Origins of web pages that may call, or "*". */
     readonly allowedOrigins: readonly string[];
+  };
+  /** Of each port. */
+  readonly limits: ServerLimits;
+  /** Of the process. */
+  readonly admission: AdmissionLimits & {
+    /** Calls a second by one caller; 0: no limit. */
+    readonly callsPerSecond: number;
   };
   readonly auth: {
     /** Whether callers must say who they are; if not, every address is a loopback one. */
@@ -125,6 +134,22 @@ export function unknownSettings(env: Environment): string[] {
     .sort();
 }
 
+function toLimits(values: SettingValues): ServerLimits {
+  return {
+    maxMessageBytes: values.maxMessageBytes,
+    maxConnections: values.maxConnections,
+    maxConcurrentStreams: values.maxConcurrentStreams,
+    maxHeaderBytes: values.maxHeaderBytes,
+    keepaliveTimeMs: values.keepaliveTimeMs,
+    keepaliveTimeoutMs: values.keepaliveTimeoutMs,
+    maxPingsPerSecond: values.maxPingsPerSecond,
+    maxConnectionAgeMs: values.maxConnectionAgeMs,
+    connectionAgeGraceMs: values.connectionAgeGraceMs,
+    defaultDeadlineMs: values.defaultDeadlineMs,
+    maxDeadlineMs: values.maxDeadlineMs,
+  };
+}
+
 function toTlsConfig(values: SettingValues): Config["tls"] {
   const { tlsCert, tlsKey, tlsClientCa } = values;
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
@@ -138,10 +163,16 @@ function toTlsConfig(values: SettingValues): Config["tls"] {
 
 function toConfig(values: SettingValues): Config {
   return {
-    grpc: { address: values.grpcAddress, maxMessageBytes: values.grpcMaxMessageBytes },
+    grpc: { address: values.grpcAddress },
     http: {
       address: values.httpAddress === "off" ? undefined : values.httpAddress,
       allowedOrigins: values.httpAllowedOrigins ?? [],
+    },
+    limits: toLimits(values),
+    admission: {
+      maxCallsInFlight: values.maxCallsInFlight,
+      maxLagMs: values.maxLagMs,
+      callsPerSecond: values.rateLimit,
     },
     auth: { isRequired: values.auth === "required" },
     tls: toTlsConfig(values),

@@ -39,6 +39,7 @@ export const ERROR_KINDS = {
   TOKEN_NOT_FOUND: "not-found",
   DATABASE_UNAVAILABLE: "unavailable",
   OVERLOADED: "overloaded",
+  RATE_LIMITED: "overloaded",
   SHUTTING_DOWN: "unavailable",
   DEADLINE_EXCEEDED: "deadline-exceeded",
   CANCELLED: "cancelled",

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { expect } from "chai";
 import { ConfigError, type Environment, loadConfig, unknownSettings } from "../src/config.js";
+import { DEFAULT_LIMITS } from "../src/server/limits.js";
 
 function problemsOf(env: Environment): readonly string[] {
   try {
@@ -15,8 +16,10 @@ function problemsOf(env: Environment): readonly string[] {
 describe("loadConfig", () => {
   it("has a default for every setting", () => {
     expect(loadConfig({})).to.deep.equal({
-      grpc: { address: "127.0.0.1:50051", maxMessageBytes: 4_194_304 },
+      grpc: { address: "127.0.0.1:50051" },
       http: { address: "127.0.0.1:8080", allowedOrigins: [] },
+      limits: DEFAULT_LIMITS,
+      admission: { maxCallsInFlight: 20_000, maxLagMs: 1_000, callsPerSecond: 0 },
       auth: { isRequired: false },
       tls: undefined,
       database: { url: undefined, dataDir: resolve("data"), pgBin: undefined, poolSize: 10 },
@@ -39,6 +42,19 @@ describe("loadConfig", () => {
       TALLY_TLS_CLIENT_CA: "/etc/tally/ca.crt",
       TALLY_TLS_CLIENT_CERTIFICATES: "required",
       TALLY_MAX_MESSAGE_BYTES: "8MiB",
+      TALLY_MAX_CONNECTIONS: "1",
+      TALLY_MAX_CONCURRENT_STREAMS: "2",
+      TALLY_MAX_HEADER_BYTES: "16KiB",
+      TALLY_KEEPALIVE_TIME: "3s",
+      TALLY_KEEPALIVE_TIMEOUT: "4s",
+      TALLY_MAX_PINGS_PER_SECOND: "5",
+      TALLY_MAX_CONNECTION_AGE: "6s",
+      TALLY_CONNECTION_AGE_GRACE: "7s",
+      TALLY_DEFAULT_DEADLINE: "8s",
+      TALLY_MAX_DEADLINE: "9s",
+      TALLY_MAX_CALLS_IN_FLIGHT: "10",
+      TALLY_MAX_LAG: "11ms",
+      TALLY_RATE_LIMIT: "12",
       DATABASE_URL: "postgresql://tally:secret@db:5432/tally",
       TALLY_DATA_DIR: "/var/lib/tally",
       TALLY_PG_BIN: "/usr/lib/postgresql/17/bin",
@@ -55,8 +71,22 @@ describe("loadConfig", () => {
       TALLY_ACCESS_LOG: "failed",
     });
     expect(config).to.deep.equal({
-      grpc: { address: "[::1]:0", maxMessageBytes: 8_388_608 },
+      grpc: { address: "[::1]:0" },
       http: { address: "0.0.0.0:80", allowedOrigins: ["https://a.corp", "http://b.corp:81"] },
+      limits: {
+        maxMessageBytes: 8_388_608,
+        maxConnections: 1,
+        maxConcurrentStreams: 2,
+        maxHeaderBytes: 16_384,
+        keepaliveTimeMs: 3_000,
+        keepaliveTimeoutMs: 4_000,
+        maxPingsPerSecond: 5,
+        maxConnectionAgeMs: 6_000,
+        connectionAgeGraceMs: 7_000,
+        defaultDeadlineMs: 8_000,
+        maxDeadlineMs: 9_000,
+      },
+      admission: { maxCallsInFlight: 10, maxLagMs: 11, callsPerSecond: 12 },
       auth: { isRequired: true },
       tls: {
         certFile: "/etc/tally/tls.crt",

@@ -17,6 +17,7 @@ import type {
   ServiceImplementation,
   UnaryHandler,
 } from "./handler.js";
+import type { RateLimiter } from "./limits-rate.js";
 import { createRequestStream, type IncomingMessage } from "./request-stream.js";
 import { answerAfter } from "./response-stream.js";
 import { assertValid } from "./validate.js";
@@ -60,13 +61,14 @@ type AnyBidiStreaming = BidiStreamingHandler<DescMessage, DescMessage>;
 export function bindService(
   { service, handlers, rules }: ServiceImplementation,
   guards: readonly CallGuard[],
+  rateLimiter?: RateLimiter,
 ): BoundMethod[] {
   return service.methods.flatMap((method) => {
     const handler: unknown = handlers[method.localName];
     const rule = rules[method.localName];
     return handler === undefined
       ? []
-      : [bindMethod({ method, guards, rule, access: accessRuleOf(method) }, handler)];
+      : [bindMethod({ method, guards, rule, access: accessRuleOf(method), rateLimiter }, handler)];
   });
 }
 
@@ -76,6 +78,7 @@ interface MethodParts {
   readonly guards: readonly CallGuard[];
   readonly rule: RequestRule<DescMessage> | undefined;
   readonly access: AccessRule;
+  readonly rateLimiter: RateLimiter | undefined;
 }
 
 function bindMethod(parts: MethodParts, handler: unknown): BoundMethod {
@@ -94,13 +97,14 @@ function bindMethod(parts: MethodParts, handler: unknown): BoundMethod {
 }
 
 function bindUnary(
-  { method, guards, rule, access }: MethodParts,
+  { method, guards, rule, access, rateLimiter }: MethodParts,
   name: string,
   handler: AnyUnary,
 ): BoundUnary {
   const toResponse = (response: MessageInitShape<DescMessage>) => create(method.output, response);
   function handle(read: () => Message, context: CallContext): Message | Promise<Message> {
     const identity = permit(access, context);
+    if (identity !== undefined) rateLimiter?.take(identity);
     const request = read();
     if (identity !== undefined) access.restrict(request, identity);
     assertValid(method.input, request, rule);
@@ -141,7 +145,7 @@ function permit(access: AccessRule, context: CallContext): Identity | undefined 
 }
 
 function bindStream(
-  { method, guards, rule, access }: MethodParts,
+  { method, guards, rule, access, rateLimiter }: MethodParts,
   name: string,
   handler: AnyBidiStreaming,
 ): BoundStream {
@@ -161,7 +165,8 @@ function bindStream(
       return answerAfter(
         async () => {
           await admit(guards, context);
-          permit(access, context);
+          const identity = permit(access, context);
+          if (identity !== undefined) rateLimiter?.take(identity);
         },
         () => handler(stream, context),
         (response) => {

@@ -8,6 +8,8 @@ import { cancelled, type DomainError, deadlineExceeded, shuttingDown } from "../
 import type { CallObservation, CallObserver, ObservedCall } from "./call-observer.js";
 import { type ErrorClassifier, toDomainError, toStatus } from "./errors.js";
 import type { FailureLog } from "./failure-log.js";
+import type { DeadlineLimits } from "./limits.js";
+import type { Admission } from "./limits-admission.js";
 
 /** What a handler knows about the call that it answers. */
 export interface CallContext {
@@ -69,6 +71,9 @@ export interface ServerContext {
   readonly observer?: CallObserver | undefined;
   /** Aborts when the server begins to stop. */
   readonly draining: AbortSignal;
+  readonly deadlines: DeadlineLimits;
+  /** Told of calls that wait; undefined: nobody counts them. */
+  readonly admission: Pick<Admission, "begin" | "end"> | undefined;
 }
 
 /** Visible ASCII, so that a caller cannot break log lines or headers with it. */

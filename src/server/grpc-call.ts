@@ -4,6 +4,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.js";
 import type { CallerCertificate } from "../caller.js";
 import { notedCertificate } from "./caller-certificate.js";
 import type { TransportCall } from "./context.js";
+import { type DeadlineLimits, deadlineWithin } from "./limits.js";
 
 /** Trailer that carries a `google.rpc.Status`, details included, beside code and message. */
 export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
@@ -21,8 +22,34 @@ export interface ServerCall {
 export class GrpcCall implements TransportCall {
   /** Set when the answer is given: grpc-js reports the end of every call as a cancellation. */
   answered = false;
+  private isOverdue = false;
+  private readonly deadline: number;
+  private readonly listeners: (() => void)[] = [];
 
-  constructor(private readonly call: ServerCall) {}
+  /** @param limits - undefined: only the client's deadline counts. */
+  constructor(
+    private readonly call: ServerCall,
+    limits?: DeadlineLimits,
+  ) {
+    const given = Number(call.getDeadline());
+    this.deadline = limits === undefined ? given : deadlineWithin(limits, given, Date.now());
+  }
+
+  /**
+   * Lets the call be over at its deadline where that is ours; grpc-js sees to the client's.
+   *
+   * @returns what ends the watch.
+   */
+  watchDeadline(onOverdue: () => void): () => void {
+    if (this.deadline >= Number(this.call.getDeadline())) return () => undefined;
+    const waitMs = Math.max(0, this.deadline - Date.now());
+    const timer = setTimeout(() => {
+      this.isOverdue = true;
+      for (const listener of this.listeners.splice(0)) listener();
+      onOverdue();
+    }, waitMs);
+    return () => clearTimeout(timer);
+  }
 
   header(name: string): string | undefined {
     const [value] = this.call.metadata.get(name);
@@ -38,15 +65,16 @@ export class GrpcCall implements TransportCall {
   }
 
   deadlineMs(): number {
-    return Number(this.call.getDeadline());
+    return this.deadline;
   }
 
   isCancelled(): boolean {
-    return this.call.cancelled && !this.answered;
+    return (this.call.cancelled || this.isOverdue) && !this.answered;
   }
 
   onEnd(listener: () => void): void {
     this.call.once("cancelled", listener);
+    this.listeners.push(listener);
   }
 }
 

@@ -56,7 +56,9 @@ function serve(
 ): void {
   const grpcCall = new GrpcCall(call);
   const context = new LazyCallContext(bound.name, grpcCall, server, true);
+  server.admission?.begin();
   sendResponses(call, bound, answer(context))
+    .finally(() => server.admission?.end())
     .then(throwIfCutShort)
     .then(
       () => {

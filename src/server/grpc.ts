@@ -18,11 +18,15 @@ import type { ServerContext } from "./context.js";
 import type { ErrorClassifier } from "./errors.js";
 import { createFailureLog } from "./failure-log.js";
 import { answerUnknownMethods, explainAnswersOfGrpcJs } from "./grpc-fallback.js";
+import { limitHttp2 } from "./grpc-http2.js";
 import { bidiStreamingHandler, serverStreamingHandler } from "./grpc-stream.js";
 import { unaryHandler } from "./grpc-unary.js";
 import { type CallGuard, defaultGuards } from "./guards.js";
 import type { ServiceImplementation } from "./handler.js";
 import type { Health } from "./health.js";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.js";
+import type { Admission } from "./limits-admission.js";
+import type { RateLimiter } from "./limits-rate.js";
 import { createPort } from "./port.js";
 import { createReflection } from "./reflection.js";
 import type { TlsKeeper } from "./tls.js";
@@ -49,21 +53,14 @@ export interface GrpcServerOptions {
   readonly guards?: readonly CallGuard[];
   /** Whether clients may ask for the contract by server reflection. Default true. */
   readonly reflection?: boolean;
-  /** Largest request, in bytes. Default 4 MiB, which is what gRPC clients expect. */
-  readonly maxReceiveMessageBytes?: number;
-  /** Calls at the same time on one connection; more wait at the client. Default 1000. */
-  readonly maxConcurrentStreams?: number;
+  /** What is taken at most. Default {@link DEFAULT_LIMITS}. */
+  readonly limits?: Partial<ServerLimits>;
+  /** Told of calls that wait. Default: nobody counts them. */
+  readonly admission?: Admission;
+  /** Default: callers may call as often as they like. */
+  readonly rateLimiter?: RateLimiter | undefined;
   /** Memory of one connection beyond which it takes no new calls, in megabytes. Default 64. */
   readonly maxSessionMemoryMb?: number;
-  /** How often a silent connection is asked whether it still lives, in ms. Default 60000. */
-  readonly keepaliveTimeMs?: number;
-  /** How long it has to answer, in milliseconds. Default 20000. */
-  readonly keepaliveTimeoutMs?: number;
-  /**
-   * Age at which a client is asked to connect anew, in milliseconds, so that load spreads over
-   * processes that started later. Default: never.
-   */
-  readonly maxConnectionAgeMs?: number;
 }
 
 /** A gRPC server. */
@@ -82,11 +79,7 @@ export interface GrpcServer {
   stop(options: { graceMs: number }): Promise<void>;
 }
 
-const DEFAULT_MAX_RECEIVE_MESSAGE_BYTES = 4 * 1024 * 1024;
-const DEFAULT_MAX_CONCURRENT_STREAMS = 1_000;
 const DEFAULT_MAX_SESSION_MEMORY_MB = 64;
-const DEFAULT_KEEPALIVE_TIME_MS = 60_000;
-const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 
 /** Makes a server with the services, health and reflection; nothing listens before `start`. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -96,7 +89,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const draining = new AbortController();
   // Every streaming call listens to it.
   setMaxListeners(0, draining.signal);
-  const server = new Server(toGrpcOptions(options));
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const server = new Server(toGrpcOptions(options, limits));
+  const watchConnections = limitHttp2(server, limits);
   registerServices(server, options, {
     logger: options.logger,
     failures: createFailureLog(),
@@ -104,15 +99,19 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     authenticator: options.authenticator,
     observer: options.observer,
     draining: draining.signal,
+    deadlines: limits,
+    admission: options.admission,
   });
   // grpc-js could listen by itself, but gives no hold on its sockets, prints to the console when
   // it fails, and does not say why.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  watchConnections();
   const port = createPort({
     address: options.address,
     addressSetting: options.addressSetting ?? "TALLY_GRPC_ADDRESS",
     tls: options.tls,
     protocols: ["h2"],
+    maxConnections: limits.maxConnections,
     logger: options.logger,
     onConnection: (socket) => injector.injectConnection(socket),
   });
@@ -130,22 +129,20 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   };
 }
 
-function toGrpcOptions(options: GrpcServerOptions): ServerOptions {
-  const maxReceiveMessageBytes =
-    options.maxReceiveMessageBytes ?? DEFAULT_MAX_RECEIVE_MESSAGE_BYTES;
+function toGrpcOptions(options: GrpcServerOptions, limits: ServerLimits): ServerOptions {
+  const { maxMessageBytes, maxConnectionAgeMs } = limits;
   return {
-    "grpc.max_receive_message_length": maxReceiveMessageBytes,
+    "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
-    "grpc.max_concurrent_streams": options.maxConcurrentStreams ?? DEFAULT_MAX_CONCURRENT_STREAMS,
+    "grpc.max_concurrent_streams": limits.maxConcurrentStreams,
     "grpc-node.max_session_memory": options.maxSessionMemoryMb ?? DEFAULT_MAX_SESSION_MEMORY_MB,
-    "grpc.keepalive_time_ms": options.keepaliveTimeMs ?? DEFAULT_KEEPALIVE_TIME_MS,
-    "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,
-    ...(options.maxConnectionAgeMs === undefined
-      ? {}
-      : { "grpc.max_connection_age_ms": options.maxConnectionAgeMs }),
+    "grpc.keepalive_time_ms": limits.keepaliveTimeMs,
+    "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
+    ...(maxConnectionAgeMs === 0 ? {} : { "grpc.max_connection_age_ms": maxConnectionAgeMs }),
+    "grpc.max_connection_age_grace_ms": limits.connectionAgeGraceMs,
     // Its bookkeeping costs a tenth of the throughput, and nobody reads it.
     "grpc.enable_channelz": 0,
-    interceptors: [explainAnswersOfGrpcJs(maxReceiveMessageBytes)],
+    interceptors: [explainAnswersOfGrpcJs(maxMessageBytes)],
   };
 }
 
@@ -156,7 +153,8 @@ function registerServices(server: Server, options: GrpcServerOptions, context: S
   }
   const guards = options.guards ?? defaultGuards;
   for (const implementation of services) {
-    for (const method of bindService(implementation, guards)) register(server, method, context);
+    for (const method of bindService(implementation, guards, options.rateLimiter))
+      register(server, method, context);
   }
   answerUnknownMethods(server, context);
 }

@@ -1,19 +1,24 @@
 import { createServer as createHttp1Server } from "node:http";
-import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
 import type { HttpRequest, HttpResponse } from "./http-call.js";
+import type { ServerLimits } from "./limits.js";
+import { announceEnd, limitSession, withJitter } from "./limits-session.js";
 
 /** Options of {@link createHttpConnections}. */
 export interface HttpConnectionsOptions {
   readonly listener: (request: HttpRequest, response: HttpResponse) => void;
+  readonly limits: ServerLimits;
   readonly logger: Logger;
 }
 
 /** Speaks HTTP/1.1 or HTTP/2 on connections, as each client does. */
 export interface HttpConnections {
   take(socket: Socket): void;
+  /** Whether a connection of HTTP/1.1 should end with the answer to this request. */
+  isOld(request: HttpRequest): boolean;
   /** Closes connections as they fall idle, after what is on its way has arrived. */
   drain(): void;
   /** Frees what is left when all connections have closed. */
@@ -25,14 +30,16 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 
+/** Memory of one connection beyond which it takes no new calls. */
+const MAX_SESSION_MEMORY_MB = 64;
+
 /** How long what clients sent before the server began to stop may be on its way. */
 const ARRIVAL_MS = 100;
-
-const HIGHEST_STREAM_ID = 2 ** 31 - 1;
 
 /** Makes them; each connection is handed in by `take`. */
 export function createHttpConnections({
   listener,
+  limits,
   logger,
 }: HttpConnectionsOptions): HttpConnections {
   const http1 = createHttp1Server(
@@ -40,14 +47,19 @@ export function createHttpConnections({
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: limits.maxHeaderBytes,
     },
     listener,
   );
-  const http2 = createHttp2Server({}, listener);
+  const { maxConcurrentStreams, maxHeaderBytes: maxHeaderListSize } = limits;
+  const settings = { maxConcurrentStreams, maxHeaderListSize };
+  const http2 = createHttp2Server({ settings, maxSessionMemory: MAX_SESSION_MEMORY_MB }, listener);
   const sessions = new Set<ServerHttp2Session>();
   const undecided = new Set<Socket>();
+  const oldAtMs = new WeakMap<object, number>();
   http2.on("session", (session) => {
     sessions.add(session);
+    limitSession(session, limits);
     session.once("close", () => sessions.delete(session));
   });
   http2.on("sessionError", (error) => logger.debug({ err: error }, "an HTTP/2 session broke"));
@@ -60,6 +72,9 @@ export function createHttpConnections({
 
   function take(socket: Socket): void {
     socket.on("error", (error) => logger.debug({ err: error }, "connection broke"));
+    if (limits.maxConnectionAgeMs > 0) {
+      oldAtMs.set(socket, performance.now() + withJitter(limits.maxConnectionAgeMs));
+    }
     if (socket instanceof TLSSocket) {
       hand(socket, socket.alpnProtocol === "h2");
       return;
@@ -82,11 +97,10 @@ export function createHttpConnections({
 
   return {
     take,
+    isOld: ({ socket }) => performance.now() > (oldAtMs.get(socket) ?? Number.POSITIVE_INFINITY),
     drain() {
       // First to be told, then closed: calls that were sent before they knew are still answered.
-      for (const session of sessions) {
-        if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, HIGHEST_STREAM_ID);
-      }
+      for (const session of sessions) announceEnd(session);
       setTimeout(closeIdle, ARRIVAL_MS);
     },
     stop() {

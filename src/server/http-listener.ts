@@ -9,6 +9,7 @@ import { applyCors, type CorsTerms } from "./http-cors.js";
 import { formatOf, type HttpFormat, timeoutMsOf } from "./http-format.js";
 import { EXCHANGE, type HttpExchange, type HttpMethod } from "./http-methods.js";
 import { answerPage, type HttpPageTerms, sendText } from "./http-pages.js";
+import { type DeadlineLimits, deadlineWithin } from "./limits.js";
 
 /** What requests are answered from. */
 export interface HttpListenerTerms {
@@ -18,6 +19,9 @@ export interface HttpListenerTerms {
   readonly logger: Logger;
   /** Aborts when the server begins to stop. */
   readonly draining: AbortSignal;
+  readonly deadlines: DeadlineLimits;
+  /** Whether the connection of a request has lived long enough. */
+  readonly isOld: (request: HttpRequest) => boolean;
 }
 
 /** Answers every request of HTTP/1.1 and HTTP/2: methods, pages, and what is neither. Never throws. */
@@ -26,11 +30,12 @@ export function createHttpListener(terms: HttpListenerTerms) {
 
   async function answer(request: HttpRequest, response: HttpResponse): Promise<void> {
     // Whoever keeps the connection would send the next call to a server that is going.
-    if (draining.aborted && isHttp1(request)) response.setHeader("connection", "close");
+    const isEnding = draining.aborted || terms.isOld(request);
+    if (isEnding && isHttp1(request)) response.setHeader("connection", "close");
     if (applyCors(request, response, cors) === "answered") return;
     const [path = ""] = (request.url ?? "").split("?", 1);
     const method = methods.get(path);
-    if (method !== undefined) return serveMethod(method, request, response);
+    if (method !== undefined) return serveMethod(method, request, response, terms.deadlines);
     if (await answerPage(path, request, response, pages)) return;
     refuse(request, response, 404, "unimplemented", unknownPath(path));
   }
@@ -52,6 +57,7 @@ async function serveMethod(
   method: HttpMethod,
   request: HttpRequest,
   response: HttpResponse,
+  deadlines: DeadlineLimits,
 ): Promise<void> {
   const { bound, handler } = method;
   const { methodKind } = bound.method;
@@ -70,7 +76,11 @@ async function serveMethod(
     return refuse(request, response, 415, "invalid_argument", `content-type: must be ${known}`);
   }
   const timeoutMs = timeoutMsOf(request.headers, format.timeout);
-  const call = new HttpCall(request, response, Date.now() + (timeoutMs ?? MALFORMED_TIMEOUT_MS));
+  const nowMs = Date.now();
+  const givenMs = nowMs + (timeoutMs ?? MALFORMED_TIMEOUT_MS);
+  const isUnary = methodKind === "unary";
+  const deadlineMs = isUnary ? deadlineWithin(deadlines, givenMs, nowMs) : givenMs;
+  const call = new HttpCall(request, response, deadlineMs);
   const isMalformed = timeoutMs === undefined;
   response.once("finish", () => discardRest(request));
   const answer = await handler(toUniversalRequest(method, { call, format, isMalformed }));

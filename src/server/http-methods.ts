@@ -89,7 +89,8 @@ async function answerUnary(
     const bytes = await readOnlyMessage(call, { format, maxMessageBytes });
     const message = new HttpMessage(method.input, bytes, format.isJson);
     const response = answer(() => context.noteRequest(message.decode()), context);
-    const settled = response instanceof Promise ? await beforeEnd(response, call) : response;
+    const settled =
+      response instanceof Promise ? await counted(server, beforeEnd(response, call)) : response;
     context.succeed();
     call.answered = true;
     return settled;
@@ -102,6 +103,16 @@ async function answerUnary(
 
 function malformedTimeout(): DomainError {
   return malformedRequest("the header that says how long the caller waits has no time");
+}
+
+/** Counts a call while it waits. */
+async function counted<T>({ admission }: ServerContext, response: Promise<T>): Promise<T> {
+  admission?.begin();
+  try {
+    return await response;
+  } finally {
+    admission?.end();
+  }
 }
 
 /** The response, unless the deadline passes first: then nobody waits for it any more. */
@@ -133,6 +144,7 @@ async function* answerStream(
   const responses = bound.answer(requests, context)[Symbol.asyncIterator]();
   const giveUp = () => void responses.return?.().catch(() => undefined);
   call.onEnd(giveUp);
+  server.admission?.begin();
   try {
     if (isMalformed) throw malformedTimeout();
     for (;;) {
@@ -151,6 +163,7 @@ async function* answerStream(
   } finally {
     // Without effect on responses that have ended.
     giveUp();
+    server.admission?.end();
   }
 }
 

@@ -13,6 +13,9 @@ import type { Health } from "./health.js";
 import { createHttpConnections } from "./http-connections.js";
 import { createHttpListener } from "./http-listener.js";
 import { createHttpMethods } from "./http-methods.js";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.js";
+import type { Admission } from "./limits-admission.js";
+import type { RateLimiter } from "./limits-rate.js";
 import { createPort } from "./port.js";
 import { createReflection } from "./reflection.js";
 import type { TlsKeeper } from "./tls.js";
@@ -43,8 +46,12 @@ export interface HttpServerOptions {
   readonly probe: () => Promise<void>;
   /** The text of `/metrics`, in the format of Prometheus. Default: there is none. */
   readonly metrics?: (() => string | Promise<string>) | undefined;
-  /** Largest request message, in bytes. Default 4 MiB. */
-  readonly maxMessageBytes?: number;
+  /** What is taken at most. Default {@link DEFAULT_LIMITS}. */
+  readonly limits?: Partial<ServerLimits>;
+  /** Told of calls that wait. Default: nobody counts them. */
+  readonly admission?: Admission;
+  /** Default: callers may call as often as they like. */
+  readonly rateLimiter?: RateLimiter | undefined;
 }
 
 /** A server of Connect, gRPC-Web and gRPC, and of pages for probes. */
@@ -62,16 +69,15 @@ export interface HttpServer {
   stop(options: { graceMs: number }): Promise<void>;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-
 /** Makes a server with the services, health and reflection; nothing listens before `start`. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   installTextEncoding();
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const draining = new AbortController();
   // Every streaming call listens to it.
   setMaxListeners(0, draining.signal);
   const listener = createHttpListener({
-    methods: methodsOf(options, draining.signal),
+    methods: methodsOf(options, limits, draining.signal),
     cors: {
       allowedOrigins: options.allowedOrigins ?? [],
       isIdentityRequired: options.isIdentityRequired,
@@ -79,13 +85,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     pages: { notReadyReason: () => notReadyReason(options), metrics: options.metrics },
     logger: options.logger,
     draining: draining.signal,
+    deadlines: limits,
+    isOld: (request) => connections.isOld(request),
   });
-  const connections = createHttpConnections({ listener, logger: options.logger });
+  const connections = createHttpConnections({ listener, limits, logger: options.logger });
   const port = createPort({
     address: options.address,
     addressSetting: "TALLY_HTTP_ADDRESS",
     tls: options.tls,
     protocols: ["h2", "http/1.1"],
+    maxConnections: limits.maxConnections,
     logger: options.logger,
     onConnection: connections.take,
   });
@@ -102,7 +111,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-function methodsOf(options: HttpServerOptions, draining: AbortSignal) {
+function methodsOf(options: HttpServerOptions, limits: ServerLimits, draining: AbortSignal) {
   const server: ServerContext = {
     logger: options.logger,
     failures: createFailureLog(),
@@ -110,13 +119,16 @@ function methodsOf(options: HttpServerOptions, draining: AbortSignal) {
     authenticator: options.authenticator,
     observer: options.observer,
     draining,
+    deadlines: limits,
+    admission: options.admission,
   };
   const served = [...options.services, options.health.implementation];
   const services = [...served, ...createReflection(served.map(({ service }) => service))];
   const guards = options.guards ?? defaultGuards;
-  const bound = services.flatMap((implementation) => bindService(implementation, guards));
-  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  return createHttpMethods(bound, { server, maxMessageBytes });
+  const bound = services.flatMap((implementation) =>
+    bindService(implementation, guards, options.rateLimiter),
+  );
+  return createHttpMethods(bound, { server, maxMessageBytes: limits.maxMessageBytes });
 }
 
 const PROBE_TIMEOUT_MS = 2_000;

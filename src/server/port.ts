@@ -16,6 +16,7 @@ export interface PortOptions {
   readonly tls: TlsKeeper | undefined;
   /** What TLS clients may choose from, the best first: "h2", "http/1.1". */
   readonly protocols: readonly string[];
+  readonly maxConnections: number;
   readonly logger: Logger;
   /** Takes a connection; with TLS, once it is secure. */
   onConnection(socket: Socket): void;
@@ -43,6 +44,8 @@ export function createPort(options: PortOptions): Port {
   const { logger } = options;
   const sockets = new Set<Socket>();
   const listener = createListener(options);
+  listener.maxConnections = options.maxConnections;
+  listener.on("drop", () => logger.debug("too many connections; a further one was closed"));
   listener.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

@@ -62,7 +62,7 @@ describe("the HTTP port", () => {
           },
         },
       },
-      { maxMessageBytes: MAX_BYTES, metrics: () => "tally_up 1\n" },
+      { limits: { maxMessageBytes: MAX_BYTES }, metrics: () => "tally_up 1\n" },
     );
   });
   after(() => server.stop());

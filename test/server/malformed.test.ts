@@ -18,7 +18,7 @@ describe("requests that no client library makes", () => {
   before(async () => {
     server = await startQuotaServer(
       { checkQuota: ({ userId }) => ({ message: userId }) },
-      { maxReceiveMessageBytes: MAX_BYTES },
+      { limits: { maxMessageBytes: MAX_BYTES } },
     );
   });
   after(() => server.stop());
