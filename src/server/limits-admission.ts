@@ -1,5 +1,4 @@
 import { DomainError } from "../errors.js";
-import type { CallGuard } from "./guards.js";
 
 /** What one process takes at most, whatever the port. */
 export interface AdmissionLimits {
@@ -11,8 +10,8 @@ export interface AdmissionLimits {
 
 /** Decides whether one more call is begun, or refused while that is still cheap. */
 export interface Admission {
-  /** Refuses calls with OVERLOADED; before anything of them is looked at. */
-  readonly guard: CallGuard;
+  /** A guard that refuses calls with OVERLOADED, before anything of them is looked at. */
+  readonly guard: (call: { readonly method: string }) => void;
   /** A call that was let in has to wait for something. */
   begin(): void;
   /** It does not any more. */
