@@ -6,6 +6,7 @@ import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
 import { createAnalytics, type OpenCache, openCache } from "./app-analytics.js";
 import { startIdentity } from "./app-identity.js";
 import { type AppMetrics, createAppMetrics } from "./app-metrics.js";
+import { openTracing, traceCommits } from "./app-tracing.js";
 import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
 import { createAuditLog } from "./catalog/audit-log.js";
@@ -59,6 +60,7 @@ import { createRateLimiter } from "./server/limits-rate.js";
 import { openTlsKeeper, type TlsKeeper } from "./server/tls.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
+import type { Tracing } from "./telemetry/tracing.js";
 import { createActiveRequests } from "./usage/active-requests.js";
 import { createActiveStore } from "./usage/active-store.js";
 import { createActiveWatch } from "./usage/active-watch.js";
@@ -113,6 +115,8 @@ interface AppContext {
   /** The clock of records, microseconds since 1970, in whole milliseconds. */
   readonly nowUs: () => number;
   readonly metrics: AppMetrics;
+  /** Undefined: nothing is traced. */
+  readonly tracing: Tracing | undefined;
 }
 
 /** What an app is given beside its settings. */
@@ -145,8 +149,19 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
       const storage = await openStorage(config, logger);
       stops.push(() => storage.stop());
       metrics.watchPool(storage.database);
+      const tracing = await openTracing(config, logger);
+      stops.push(async () => tracing?.stop());
       const nowUs = () => nowMs() * 1_000;
-      const context = { config, logger, storage, tls, replicaId: randomUUID(), nowUs, metrics };
+      const context = {
+        config,
+        logger,
+        storage,
+        tls,
+        replicaId: randomUUID(),
+        nowUs,
+        metrics,
+        tracing,
+      };
       const identity = await startIdentity(context);
       stops.push(identity.stop);
       const cache = await openCache(config, logger, metrics);
@@ -303,12 +318,12 @@ async function startQuota(
 }
 
 async function startUsage(
-  { config, storage, logger, nowUs, metrics }: AppContext,
+  { config, storage, logger, nowUs, metrics, tracing }: AppContext,
   { directory, priceBook, priceVersions }: Catalog,
   { ledger, codec }: Quota,
   stops: Stop[],
 ) {
-  const store = metrics.usageStore(createUsageStore(storage.database));
+  const store = traceCommits(metrics.usageStore(createUsageStore(storage.database)), tracing);
   const limitOf = (budgetId: string) => directory.budget(budgetId)?.limit ?? undefined;
   const partitions = createPartitionKeeper(store);
   await partitions.start(nowUs());
@@ -400,7 +415,7 @@ function startOperations(
 }
 
 async function startServer(
-  { config, logger, tls, storage, metrics }: AppContext,
+  { config, logger, tls, storage, metrics, tracing }: AppContext,
   services: readonly ServiceImplementation[],
   authenticator: Authenticator,
   stops: Stop[],
@@ -425,7 +440,7 @@ async function startServer(
   });
   const grpc = createGrpcServer({
     ...calls,
-    observer: tellAll([metrics.observeCalls("grpc"), accessLog]),
+    observer: tellAll([metrics.observeCalls("grpc"), accessLog, tracing?.observe("grpc")]),
     address: config.grpc.address,
   });
   const { address: grpcAddress } = await grpc.start();
@@ -434,7 +449,7 @@ async function startServer(
   if (config.http.address !== undefined) {
     const http = createHttpServer({
       ...calls,
-      observer: tellAll([metrics.observeCalls("http"), accessLog]),
+      observer: tellAll([metrics.observeCalls("http"), accessLog, tracing?.observe("http")]),
       metrics: () => metrics.metrics.text(),
       address: config.http.address,
       allowedOrigins: config.http.allowedOrigins,

@@ -156,6 +156,57 @@ function hiddenText(text: string): string {
   return `a text of ${text.length} characters, not shown`;
 }
 
+/** An address of HTTP or HTTPS. A password in it is never shown. */
+export function httpUrl(): ValueKind<string> {
+  return {
+    allowed: "a URL such as http://collector:4318",
+    parse: (text) => (/^https?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
+    show: notShown,
+    mask: maskUrl,
+  };
+}
+
+/** A share of the whole. */
+export function ratio(): ValueKind<number> {
+  return {
+    allowed: "a number from 0 to 1",
+    parse: (text) => (/^\d(\.\d{1,9})?$/.test(text) ? within(Number(text), 0, 1) : undefined),
+  };
+}
+
+/** Any text. */
+export function anyText(): ValueKind<string> {
+  return { allowed: "a text", parse: (text) => text };
+}
+
+/** "key=value,other=value", percent-encoded as in W3C Baggage. Values may be secrets. */
+export function keyValues(): ValueKind<Readonly<Record<string, string>>> {
+  return {
+    allowed: "KEY=VALUE, or several with commas between them",
+    parse: parseKeyValues,
+    show: notShown,
+    mask: (text) => text.replace(/=[^,]*/g, "=****"),
+  };
+}
+
+function parseKeyValues(text: string): Readonly<Record<string, string>> | undefined {
+  const entries: [string, string][] = [];
+  for (const pair of text.split(",")) {
+    const match = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair);
+    if (match === null) return undefined;
+    try {
+      entries.push([decodeURIComponent(match[1]!), decodeURIComponent(match[2]!)]);
+    } catch {
+      return undefined;
+    }
+  }
+  return Object.fromEntries(entries);
+}
+
+function notShown(text: string): string {
+  return `a text of ${text.length} characters, not shown`;
+}
+
 function within(value: number | undefined, min: number, max: number): number | undefined {
   return value !== undefined && value >= min && value <= max ? value : undefined;
 }

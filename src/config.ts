@@ -79,6 +79,19 @@ export interface Config {
     readonly timeoutMs: number;
   };
   readonly shutdown: { readonly graceMs: number };
+  /** Undefined: nothing is traced. */
+  readonly tracing:
+    | {
+        /** Base address of the receiver by OTLP over HTTP. */
+        readonly endpoint: string;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly serviceName: string;
+        readonly resourceAttributes: Readonly<Record<string, string>>;
+        readonly sampler: SettingValues["tracesSampler"];
+        /** 0 to 1. */
+        readonly samplerRatio: number;
+      }
+    | undefined;
   readonly log: {
     readonly level: SettingValues["logLevel"];
     /** Which calls have a line at level info. */
@@ -150,6 +163,21 @@ function toLimits(values: SettingValues): ServerLimits {
   };
 }
 
+const DEFAULT_OTLP_ENDPOINT = "http://localhost:4318";
+
+function toTracingConfig(values: SettingValues): Config["tracing"] {
+  const isWanted = values.tracesExporter === "otlp" || values.otlpEndpoint !== undefined;
+  if (!isWanted || values.tracesExporter === "none") return undefined;
+  return {
+    endpoint: values.otlpEndpoint ?? DEFAULT_OTLP_ENDPOINT,
+    headers: values.otlpHeaders ?? {},
+    serviceName: values.otelServiceName,
+    resourceAttributes: values.otelResourceAttributes ?? {},
+    sampler: values.tracesSampler,
+    samplerRatio: values.tracesSamplerArg,
+  };
+}
+
 function toTlsConfig(values: SettingValues): Config["tls"] {
   const { tlsCert, tlsKey, tlsClientCa } = values;
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
@@ -194,6 +222,7 @@ function toConfig(values: SettingValues): Config {
     },
     quota: { timeoutMs: values.quotaTimeoutMs },
     shutdown: { graceMs: values.shutdownGraceMs },
+    tracing: toTracingConfig(values),
     log: { level: values.logLevel, access: values.accessLog },
   };
 }

@@ -27,6 +27,7 @@ describe("loadConfig", () => {
       recorder: { lanes: 2, batchSize: 256, queueLimit: 20_000 },
       quota: { timeoutMs: 2_000 },
       shutdown: { graceMs: 10_000 },
+      tracing: undefined,
       log: { level: "info", access: "none" },
     });
   });
@@ -69,6 +70,13 @@ describe("loadConfig", () => {
       TALLY_SHUTDOWN_GRACE: "1.5s",
       TALLY_LOG_LEVEL: "debug",
       TALLY_ACCESS_LOG: "failed",
+      OTEL_TRACES_EXPORTER: "otlp",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector:4318",
+      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20s, x-tenant = t",
+      OTEL_SERVICE_NAME: "meter",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: "0.25",
     });
     expect(config).to.deep.equal({
       grpc: { address: "[::1]:0" },
@@ -121,6 +129,14 @@ describe("loadConfig", () => {
       recorder: { lanes: 4, batchSize: 512, queueLimit: 512 },
       quota: { timeoutMs: 500 },
       shutdown: { graceMs: 1_500 },
+      tracing: {
+        endpoint: "https://collector:4318",
+        headers: { authorization: "Bearer s", "x-tenant": "t" },
+        serviceName: "meter",
+        resourceAttributes: { "deployment.environment.name": "test" },
+        sampler: "traceidratio",
+        samplerRatio: 0.25,
+      },
       log: { level: "debug", access: "failed" },
     });
   });
@@ -181,6 +197,28 @@ describe("loadConfig", () => {
       expect(problem).to.include(allowed);
       expect(problem).to.include(`(was ${JSON.stringify(value)})`);
       expect(others).to.deep.equal([]);
+    });
+  }
+
+  it("traces when an endpoint is set or traces are asked for, unless told not to", () => {
+    const endpoint = "http://c:4318";
+    expect(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracing).to.include({ endpoint });
+    const asked = loadConfig({ OTEL_TRACES_EXPORTER: "otlp" }).tracing;
+    expect(asked).to.include({ endpoint: "http://localhost:4318", samplerRatio: 1 });
+    const none = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: "none" };
+    expect(loadConfig(none).tracing).to.equal(undefined);
+  });
+
+  for (const [name, value] of [
+    ["OTEL_EXPORTER_OTLP_HEADERS", "secret"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "a=%secret"],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "secret:4318"],
+  ] as const) {
+    it(`refuses ${name}=${value} without repeating it`, () => {
+      const problems = problemsOf({ [name]: value });
+      expect(problems).to.have.length(1);
+      expect(problems[0]).to.match(new RegExp(`^${name}: must be `));
+      expect(problems[0]).not.to.include("secret");
     });
   }
 
