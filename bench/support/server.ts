@@ -24,11 +24,17 @@ const PROGRAM = fileURLToPath(new URL("../../bin/tally.js", import.meta.url));
 /** For profiles: `BENCH_NODE_ARGUMENTS="--cpu-prof --cpu-prof-dir=/tmp/profile"`. */
 const NODE_ARGUMENTS = process.env.BENCH_NODE_ARGUMENTS?.split(" ") ?? [];
 
+/** A directory for an embedded database; a server that is given it removes it when it stops. */
+export function createDataDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "tally-bench-"));
+}
+
 /** Starts `tally serve` with everything durable, as an operator would. */
 export async function startServer(
   settings: Readonly<Record<string, string>> = {},
+  givenDataDir?: string,
 ): Promise<BenchServer> {
-  const dataDir = await mkdtemp(join(tmpdir(), "tally-bench-"));
+  const dataDir = givenDataDir ?? (await createDataDirectory());
   const child = spawn(process.execPath, [...NODE_ARGUMENTS, PROGRAM, "serve"], {
     env: {
       ...process.env,
