@@ -217,6 +217,36 @@ describe("analyses of records", () => {
     }));
   }
 
+  it("count an interval at the end of a class in it, and the next microsecond's in the next", async () => {
+    const ends = [5, 15, 30, 60, 120].map((minutes) => minutes * 60_000_000);
+    let timeUs = START_MS * 1_000;
+    const usages = [0, ...ends.flatMap((endUs) => [endUs, endUs + 1])].map((gapUs, index) => {
+      timeUs += gapUs;
+      const requestId = `class-${index}`;
+      return {
+        requestId,
+        userId: "u1",
+        provider: "acme",
+        model: "sonnet",
+        createTime: toProtoTime(timeUs),
+      };
+    });
+    await record(usages);
+    const { groups } = await app.clients.analytics.analyzeCacheAffinityTtl({});
+    const found = groups[0]?.distribution;
+    expect([
+      found?.within5Minutes,
+      found?.within15Minutes,
+      found?.within30Minutes,
+      found?.within60Minutes,
+      found?.over60Minutes,
+    ]).to.deep.equal([1n, 2n, 2n, 2n, 3n]);
+    const { points } = await app.clients.analytics.getIntervalTimeline({ hours: 168 });
+    expect(points.map(({ intervalMinutes }) => intervalMinutes)).to.deep.equal([
+      5, 5, 15, 15, 30, 30, 60, 60, 120,
+    ]);
+  });
+
   it("recommend a time to live, say why, and which one would have been cheapest", async () => {
     await record([
       ...everyMinutes("u1", 1, 40),
@@ -313,7 +343,7 @@ describe("analyses of records", () => {
   } else {
     it("equal what the records say of a real hour", async () => {
       await expectAll(await record(await traceUsages(trace)));
-    });
+    }).timeout(120_000);
   }
 
   async function traceUsages(file: string): Promise<UsageInit[]> {
