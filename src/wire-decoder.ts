@@ -84,6 +84,7 @@ const MAX_TAG = 1_024;
 function compileField(field: DescField): ReadField {
   const { localName, oneof } = field;
   if (field.fieldKind === "map") return compileMapEntry(field);
+  if (field.fieldKind === "list" && field.packed) return REFUSE_FIELD;
   const read = compileValue(field);
   if (field.fieldKind === "list") {
     return (message, source, limit) => {
@@ -159,7 +160,7 @@ const VALUE_TAG = (2 << 3) | LENGTH_DELIMITED;
 /** Numbers of fixed length are not read here, so that their wire type does not matter. */
 function wireTypeOf(field: DescField): number {
   const isText = field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
-  // A packed list comes under this type, and is refused by its value.
+  // A packed list comes under this type, and is refused.
   const isPacked = field.fieldKind === "list" && field.packed;
   return field.message || field.fieldKind === "map" || isText || isPacked
     ? LENGTH_DELIMITED

@@ -2,7 +2,7 @@ import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protob
 import { expect } from "chai";
 import fc from "fast-check";
 import { file_tally_v1_analytics } from "../gen/tally/v1/analytics_pb.js";
-import { file_tally_v1_catalog } from "../gen/tally/v1/catalog_pb.js";
+import { BudgetSchema, file_tally_v1_catalog } from "../gen/tally/v1/catalog_pb.js";
 import { file_tally_v1_operations } from "../gen/tally/v1/operations_pb.js";
 import {
   CheckQuotaRequestSchema,
@@ -127,6 +127,13 @@ describe("decodeCompiled", () => {
     expect(fromBinary(CheckQuotaRequestSchema, unknown, OPTIONS)).to.deep.equal(
       create(CheckQuotaRequestSchema),
     );
+  });
+
+  it("leaves packed lists, whose length is no value of theirs", () => {
+    // Read as values, a length of 2 would be the first percent and 80 the tag of on_unavailable.
+    const budget = create(BudgetSchema, { budgetId: "a", alertPercents: [80, 100] });
+    const bytes = toBinary(BudgetSchema, budget);
+    expect(decodeCompiled(BudgetSchema, bytes)).to.equal(undefined);
   });
 
   it("leaves what is written in an odd way", () => {
