@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { parse, parseAllDocuments } from "yaml";
-import { loadConfig } from "../../src/config.js";
+import { loadConfig, unknownSettings } from "../../src/config.js";
 
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
@@ -84,6 +84,7 @@ describe("deploy/kubernetes", () => {
   });
 
   it("gives Tally settings that it takes, and asks who calls", () => {
+    expect(unknownSettings(settings)).to.deep.equal([]);
     const [{ stringData }] = documents("secret.example.yaml");
     expect(loadConfig({ ...settings, ...stringData }).auth.isRequired).to.equal(true);
   });
@@ -138,6 +139,7 @@ describe("deploy/systemd", () => {
   );
 
   it("gives Tally settings that it takes, and asks who calls", () => {
+    expect(unknownSettings(env)).to.deep.equal([]);
     expect(loadConfig(env).auth.isRequired).to.equal(true);
   });
 

@@ -35,6 +35,8 @@ export const expectations: Record<string, (messages: readonly Message[]) => void
     expect(answer).to.include.keys("records");
     expect(answer).to.not.include.keys("driftCount", "drifts");
   },
+  "tally.v1.Operations/RebuildRollups": (answers) => expect(answers.at(-1)?.done).to.equal(true),
+  "tally.v1.Analytics/GetDailyActivity": ([answer]) => expect(answer?.days).to.have.length(30),
   "tally.v1.Operations/PurgeUsage": (answers) => expect(answers.at(-1)?.done).to.equal(true),
   "tally.v1.Identity/CreateToken": ([answer]) => expect(answer).to.include.keys("secret"),
   "tally.v1.Identity/RotateToken": ([answer]) => expect(answer).to.include.keys("secret"),
