@@ -170,7 +170,7 @@ const rooms = [
     {
       path: "^src/",
       pathNot:
-        "^src/(quota|pricing|database|server)/|^src/catalog/(types|settings)\\.ts$|^src/(ascii|errors)\\.ts$",
+        "^src/(quota|pricing|database|server)/|^src/catalog/(types|settings)\\.ts$|^src/(ascii|errors|wire-empty)\\.ts$",
     },
   ),
   never(
@@ -181,7 +181,7 @@ const rooms = [
     {
       path: "^src/",
       pathNot:
-        "^src/(usage|pricing|database|server)/|^src/quota/(spend|reservation)\\.ts$|^src/catalog/(types|directory|settings)\\.ts$|^src/(ascii|errors)\\.ts$",
+        "^src/(usage|pricing|database|server)/|^src/quota/(spend|reservation)\\.ts$|^src/catalog/(types|directory|settings)\\.ts$|^src/(ascii|errors|wire-empty)\\.ts$",
     },
   ),
   never(

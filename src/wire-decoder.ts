@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { Edition } from "@bufbuild/protobuf/wkt";
+import { compileEmpty } from "./wire-empty.js";
 import { WireReader } from "./wire-reader.js";
-import { compileZero } from "./wire-zero.js";
 
 type Fields = Record<string, unknown>;
 /** Reads one value, which has to end before `limit`. */
@@ -55,7 +55,7 @@ function isPlain({ file }: DescMessage): boolean {
 }
 
 function compileMessage(schema: DescMessage): ReadValue {
-  const make = compileZero(schema);
+  const make = compileEmpty(schema);
   /** By tag, which is the field's number and wire type. */
   const fields: (ReadField | undefined)[] = [];
   for (const field of schema.fields) {

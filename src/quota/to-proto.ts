@@ -10,9 +10,10 @@ import {
   CheckQuotaResponseSchema,
   type ExtendReservationResponse,
   ExtendReservationResponseSchema,
-  type LimitingBudgetSchema,
+  type LimitingBudget,
+  LimitingBudgetSchema,
   QuotaReason as ProtoQuotaReason,
-  type QuotaWarningSchema,
+  QuotaWarningSchema,
 } from "../../gen/tally/v1/quota_checker_pb.js";
 import {
   BudgetEnforcement,
@@ -23,6 +24,7 @@ import {
   BudgetWindowKind,
   type OpenReservationSchema,
 } from "../../gen/tally/v1/usage_pb.js";
+import { compileEmpty } from "../wire-empty.js";
 import type { CheckResult } from "./check.js";
 import type { Budget } from "./directory.js";
 import type { Extension } from "./extension.js";
@@ -32,26 +34,32 @@ import type { Reservation } from "./reservation.js";
 import { type Standing, warningMessage } from "./verdict.js";
 import type { BudgetPeriod } from "./window.js";
 
+const emptyCheckResponse = compileEmpty(CheckQuotaResponseSchema);
+const emptyLimiting = compileEmpty(LimitingBudgetSchema);
+const emptyTimestamp = compileEmpty(TimestampSchema);
+
 /** The answer to a check. */
 export function toProtoCheckResponse(
   result: CheckResult,
   encode: (reservation: Reservation) => string,
 ): CheckQuotaResponse {
   const { reservation, limiting, remainingNanoUsd } = result;
-  return create(CheckQuotaResponseSchema, {
-    allowed: result.allowed,
-    reason: ProtoQuotaReason[result.reason],
-    message: result.message,
-    estimatedCostNanoUsd: result.estimatedCostNanoUsd,
-    warnings: result.warnings.map(toProtoWarning),
-    ...(remainingNanoUsd !== undefined && { remainingNanoUsd }),
-    ...(limiting && { limitingBudget: toProtoLimiting(limiting) }),
-    ...(result.retryAfterMs !== undefined && { retryAfter: toDuration(result.retryAfterMs) }),
-    ...(reservation && {
-      reservationId: encode(reservation),
-      expireTime: toTimestamp(reservation.expireTimeMs),
-    }),
-  });
+  const message = emptyCheckResponse();
+  message.allowed = result.allowed;
+  message.reason = ProtoQuotaReason[result.reason];
+  message.message = result.message;
+  message.estimatedCostNanoUsd = result.estimatedCostNanoUsd;
+  message.warnings = result.warnings.map((warning) =>
+    create(QuotaWarningSchema, toProtoWarning(warning)),
+  );
+  if (remainingNanoUsd !== undefined) message.remainingNanoUsd = remainingNanoUsd;
+  if (limiting) message.limitingBudget = toProtoLimiting(limiting);
+  if (result.retryAfterMs !== undefined) message.retryAfter = toDuration(result.retryAfterMs);
+  if (reservation) {
+    message.reservationId = encode(reservation);
+    message.expireTime = toTimestamp(reservation.expireTimeMs);
+  }
+  return message;
 }
 
 /** The answer to an extension. */
@@ -71,19 +79,19 @@ export function toProtoExtendResponse(
   });
 }
 
-function toProtoLimiting(standing: Standing): MessageInitShape<typeof LimitingBudgetSchema> {
+function toProtoLimiting(standing: Standing): LimitingBudget {
   const { budget, period } = standing;
-  return {
-    budgetId: budget.budgetId,
-    scope: BudgetScope[budget.scope],
-    subject: budget.subject,
-    measure: BudgetMeasure[budget.measure],
-    limit: standing.limit,
-    spent: standing.spent,
-    held: standing.held,
-    remaining: standing.remaining,
-    ...(period.endMs !== null && { resetTime: toTimestamp(period.endMs) }),
-  };
+  const message = emptyLimiting();
+  message.budgetId = budget.budgetId;
+  message.scope = BudgetScope[budget.scope];
+  message.subject = budget.subject;
+  message.measure = BudgetMeasure[budget.measure];
+  message.limit = standing.limit;
+  message.spent = standing.spent;
+  message.held = standing.held;
+  message.remaining = standing.remaining;
+  if (period.endMs !== null) message.resetTime = toTimestamp(period.endMs);
+  return message;
 }
 
 function toProtoWarning(standing: Standing): MessageInitShape<typeof QuotaWarningSchema> {
@@ -147,7 +155,10 @@ export function toProtoOpenReservation(
 function toTimestamp(timeMs: number): Timestamp {
   const seconds = Math.floor(timeMs / 1_000);
   const nanos = Math.round((timeMs - seconds * 1_000) * 1_000_000);
-  return create(TimestampSchema, { seconds: BigInt(seconds), nanos });
+  const message = emptyTimestamp();
+  message.seconds = BigInt(seconds);
+  message.nanos = nanos;
+  return message;
 }
 
 function toDuration(durationMs: number): Duration {

@@ -1,7 +1,6 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { UsageView } from "../../gen/tally/v1/usage_pb.js";
 import {
-  type BatchRecordUsageResultSchema,
+  type BatchRecordUsageResult,
   type RecordUsageRequest,
   type RecordUsageResponse,
   type StreamRecordUsageRequest,
@@ -43,6 +42,7 @@ import {
   toProtoPayload,
   toProtoRecordOutcome,
   toProtoRecordResponse,
+  toProtoResult,
   toProtoUsageRecord,
 } from "./to-proto.js";
 import { fromProtoStatusUpdate } from "./update-from-proto.js";
@@ -140,16 +140,16 @@ export function createUsageService(
     request: RecordUsageRequest,
     index: number,
     context: CallContext,
-  ): Promise<MessageInitShape<typeof BatchRecordUsageResultSchema>> {
+  ): Promise<BatchRecordUsageResult> {
     try {
       const path = `requests[${index}]`;
       const prefix = `${path}.`;
       const further = furtherViolations(request, prefix);
       const violations = parts.itemViolations(request, path, further);
       if (violations.length > 0) throw invalidFields(violations);
-      return { result: { case: "response", value: await record(request, context, prefix) } };
+      return toProtoResult({ case: "response", value: await record(request, context, prefix) });
     } catch (error) {
-      return { result: { case: "error", value: context.toStatus(error) } };
+      return toProtoResult({ case: "error", value: context.toStatus(error) });
     }
   }
 

@@ -17,6 +17,8 @@ import {
   UsageRecordSchema,
 } from "../../gen/tally/v1/usage_pb.js";
 import {
+  type BatchRecordUsageResult,
+  BatchRecordUsageResultSchema,
   RecordOutcome as ProtoRecordOutcome,
   type RecordUsageResponse,
   RecordUsageResponseSchema,
@@ -26,14 +28,22 @@ import {
 import type { CostBreakdown } from "../pricing/cost-breakdown.js";
 import { formatPriceVersion, type PriceVersion } from "../pricing/price.js";
 import { toProtoPrice } from "../pricing/price-to-proto.js";
+import { compileEmpty } from "../wire-empty.js";
 import type { Acknowledgement } from "./acknowledge.js";
 import type { RecordResult } from "./record-request.js";
 import { isFinished, type JsonValue, type UsagePayload, type UsageRecord } from "./usage-record.js";
 
 /*
- * Messages of the hot path are filled field by field: handing `create` an object to copy took
- * 39 microseconds a record, where this takes a few.
+ * Messages of the hot path are made empty and filled field by field: handing `create` an object to
+ * copy took 39 microseconds a record, where this takes a few.
  */
+const emptyResponse = compileEmpty(RecordUsageResponseSchema);
+const emptyStreamResponse = compileEmpty(StreamRecordUsageResponseSchema);
+const emptyResult = compileEmpty(BatchRecordUsageResultSchema);
+const emptyRecord = compileEmpty(UsageRecordSchema);
+const emptyCharge = compileEmpty(BudgetChargeSchema);
+const emptyCost = compileEmpty(CostBreakdownSchema);
+const emptyTimestamp = compileEmpty(TimestampSchema);
 
 /** The answer to a recorded submission. */
 export function toProtoRecordResponse(
@@ -45,9 +55,16 @@ export function toProtoRecordResponse(
   return message;
 }
 
+/** What became of an item of a batch. */
+export function toProtoResult(result: BatchRecordUsageResult["result"]): BatchRecordUsageResult {
+  const message = emptyResult();
+  message.result = result;
+  return message;
+}
+
 /** The answer without the record. */
 export function toProtoRecordOutcome({ outcome, overages }: RecordResult): RecordUsageResponse {
-  const message = create(RecordUsageResponseSchema);
+  const message = emptyResponse();
   message.outcome = ProtoRecordOutcome[outcome];
   message.overages = overages.map(({ budgetId, amount }) =>
     create(BudgetOverageSchema, { budgetId, overage: amount }),
@@ -60,7 +77,7 @@ export function toProtoAcknowledgement(
   acknowledgement: Acknowledgement<RecordUsageResponse>,
   toStatus: (error: unknown) => Status,
 ): StreamRecordUsageResponse {
-  const message = create(StreamRecordUsageResponseSchema);
+  const message = emptyStreamResponse();
   message.sequence = acknowledgement.sequence;
   message.result =
     "answer" in acknowledgement
@@ -74,7 +91,7 @@ export function toProtoUsageRecord(
   record: UsageRecord,
   price: PriceVersion | undefined,
 ): ProtoUsageRecord {
-  const message = create(UsageRecordSchema);
+  const message = emptyRecord();
   setRequest(message, record);
   setResult(message, record);
   setBilling(message, record, price);
@@ -148,7 +165,7 @@ function setBilling(
   message.billingNote = ProtoBillingNote[billingNote === "NONE" ? "UNSPECIFIED" : billingNote];
   message.unknownSubjects = record.unknownSubjects.map((subject) => ProtoUnknownSubject[subject]);
   message.budgetCharges = record.charges.map((charge) => {
-    const shown = create(BudgetChargeSchema);
+    const shown = emptyCharge();
     shown.budgetId = charge.budgetId;
     shown.periodStartTime = toTimestamp(charge.periodStartMs * 1_000);
     shown.amount = charge.amount;
@@ -169,7 +186,7 @@ export function toProtoPayload(payload: UsagePayload): ProtoUsagePayload {
 }
 
 function toProtoCost(cost: CostBreakdown): ProtoCostBreakdown {
-  const message = create(CostBreakdownSchema);
+  const message = emptyCost();
   message.inputNanoUsd = cost.inputNanoUsd;
   message.outputNanoUsd = cost.outputNanoUsd;
   message.cacheCreationNanoUsd = cost.cacheCreationNanoUsd;
@@ -187,7 +204,7 @@ function toValue(json: JsonValue) {
 /** A moment, microseconds since 1970. */
 export function toTimestamp(timeUs: number): Timestamp {
   const seconds = Math.floor(timeUs / 1_000_000);
-  const message = create(TimestampSchema);
+  const message = emptyTimestamp();
   message.seconds = BigInt(seconds);
   message.nanos = (timeUs - seconds * 1_000_000) * 1_000;
   return message;

@@ -1,4 +1,4 @@
-import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 
 /**
  * What makes messages with nothing in them, as `create` does. It is compiled from the text of an
@@ -6,11 +6,11 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
  * copying an object whose type is not the same at each call takes longer still; a literal of its
  * own takes 0.04. The text holds nothing but names and values of the contract.
  */
-export function compileZero(schema: DescMessage): () => Message {
+export function compileEmpty<Desc extends DescMessage>(schema: Desc): () => MessageShape<Desc> {
   const members = Object.entries(create(schema)).map(
     ([name, value]) => `${JSON.stringify(name)}: ${literalOf(value)}`,
   );
-  return new Function(`return { ${members.join(", ")} };`) as () => Message;
+  return new Function(`return { ${members.join(", ")} };`) as () => MessageShape<Desc>;
 }
 
 /** Texts, numbers, truth values, and the objects of what is a list, a map or one of several. */
