@@ -5,7 +5,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fileKeyOf } from "../src/config-file.js";
-import { SETTINGS, type Setting } from "../src/config-settings.js";
+import type { Setting } from "../src/config-setting.js";
+import { SETTINGS } from "../src/config-settings.js";
 
 const INTRODUCTION = `# Configuration
 
@@ -28,7 +29,7 @@ the same without starting anything: it prints every setting as it holds and wher
 without secrets, and exits with 1 when something is wrong. Keep passwords out of a file that others
 can read.
 
-This page is generated from \`src/config-settings.ts\` by \`scripts/config-docs.ts\`.
+This page is generated from \`src/config*-settings.ts\` by \`scripts/config-docs.ts\`.
 `;
 
 /** The text of docs/configuration.md. */

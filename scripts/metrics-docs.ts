@@ -14,7 +14,8 @@ reasons): never from callers, so that the number of series is bounded.
 
 [deploy/grafana](../deploy/grafana/tally.json) has a dashboard to import, and
 [deploy/prometheus](../deploy/prometheus/tally-alerts.yaml) alert rules to load; both name only
-metrics of this page.
+metrics of this page, which a test checks. Neither was loaded into Grafana or Prometheus yet: none
+is part of the tests.
 
 This page is generated from \`src/telemetry/metric-table.ts\` by \`scripts/metrics-docs.ts\`.
 `;

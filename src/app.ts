@@ -6,8 +6,8 @@ import { RecordUsageRequestSchema } from "../gen/tally/v1/usage_recorder_pb.js";
 import { createAnalytics, type OpenCache, openCache } from "./app-analytics.js";
 import { startIdentity } from "./app-identity.js";
 import { type AppMetrics, createAppMetrics } from "./app-metrics.js";
+import { type AppAddresses, startServer, startTls } from "./app-server.js";
 import { openTracing, traceCommits } from "./app-tracing.js";
-import type { Authenticator } from "./caller.js";
 import { createCatalogApplier } from "./catalog/apply.js";
 import { createAuditLog } from "./catalog/audit-log.js";
 import { createCatalogChanges } from "./catalog/changes.js";
@@ -20,9 +20,7 @@ import { createProvisioner } from "./catalog/provisioner.js";
 import { createCatalogService } from "./catalog/service.js";
 import { createSettingsEditor } from "./catalog/settings-editor.js";
 import type { Config } from "./config.js";
-import { isUnavailable } from "./database/errors.js";
 import { createNotificationListener } from "./database/listen.js";
-import { type DomainError, databaseUnavailable } from "./errors.js";
 import { createRebuildStore } from "./operations/rebuild/rebuild-store.js";
 import { createRollupRebuilder } from "./operations/rebuild/rebuilder.js";
 import { createServerInfoStore } from "./operations/server-info-store.js";
@@ -47,17 +45,8 @@ import {
   SETTLED_CHANNEL,
 } from "./quota/settled-notices.js";
 import { createUncheckedCounter } from "./quota/unchecked-passes.js";
-import { createAccessLog } from "./server/access-log.js";
-import { isLoopback, parseAddress } from "./server/address.js";
-import { tellAll } from "./server/call-observer.js";
-import { createGrpcServer, type GrpcServer } from "./server/grpc.js";
-import { defaultGuards } from "./server/guards.js";
 import type { ServiceImplementation } from "./server/handler.js";
-import { createHealth } from "./server/health.js";
-import { createHttpServer, type HttpServer } from "./server/http.js";
-import { createAdmission } from "./server/limits-admission.js";
-import { createRateLimiter } from "./server/limits-rate.js";
-import { openTlsKeeper, type TlsKeeper } from "./server/tls.js";
+import type { TlsKeeper } from "./server/tls.js";
 import { allViolations, validateMessage } from "./server/validate.js";
 import { openStorage, type Storage } from "./storage.js";
 import type { Tracing } from "./telemetry/tracing.js";
@@ -94,13 +83,6 @@ export interface App {
   metrics(): Promise<string>;
   /** Lets calls finish within the grace time, writes what was taken, and stops everything. */
   stop(): Promise<void>;
-}
-
-/** Addresses as clients write them, with the ports that were really taken. */
-export interface AppAddresses {
-  readonly grpcAddress: string;
-  /** Undefined: there is no HTTP port. */
-  readonly httpAddress: string | undefined;
 }
 
 /** What every part is given. */
@@ -178,7 +160,7 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
         operations,
         identity.service,
       ];
-      return await startServer(context, services, identity.authenticator, stops);
+      return await startServer(context, { services, authenticator: identity.authenticator }, stops);
     } catch (error) {
       await stop();
       throw error;
@@ -191,16 +173,6 @@ export function createApp(config: Config, { logger, nowMs = Date.now }: AppParts
     reload: async () => tls?.reload(),
     metrics: async () => metrics?.metrics.text() ?? "",
   };
-}
-
-async function startTls(config: Config, logger: Logger): Promise<TlsKeeper | undefined> {
-  const tls = config.tls && (await openTlsKeeper(config.tls, { logger }));
-  tls?.start();
-  const addresses = [config.grpc.address, config.http.address ?? config.grpc.address];
-  if (tls === undefined && !addresses.every((address) => isLoopback(parseAddress(address)))) {
-    logger.warn("nothing is encrypted, so tokens can be read on their way; see TALLY_TLS_CERT");
-  }
-  return tls;
 }
 
 type Catalog = Awaited<ReturnType<typeof startCatalog>>;
@@ -412,58 +384,4 @@ function startOperations(
     },
     staleRequests,
   });
-}
-
-async function startServer(
-  { config, logger, tls, storage, metrics, tracing }: AppContext,
-  services: readonly ServiceImplementation[],
-  authenticator: Authenticator,
-  stops: Stop[],
-): Promise<AppAddresses> {
-  const health = createHealth(services.map(({ service }) => service));
-  const accessLog = createAccessLog(logger, config.log.access);
-  const { limits } = config;
-  const { callsPerSecond } = config.admission;
-  const admission = createAdmission(config.admission);
-  stops.push(async () => admission.stop());
-  const calls = {
-    ...{ services, health, logger, classify, tls, limits, admission },
-    authenticator: metrics.authenticator(authenticator),
-    // First of all, since it is what keeps the rest quick.
-    guards: [admission.guard, ...defaultGuards],
-    rateLimiter: callsPerSecond === 0 ? undefined : createRateLimiter(callsPerSecond),
-  };
-  const servers: (GrpcServer | HttpServer)[] = [];
-  // Together, so that both have the whole grace time.
-  stops.push(async () => {
-    await Promise.all(servers.map((server) => server.stop(config.shutdown)));
-  });
-  const grpc = createGrpcServer({
-    ...calls,
-    observer: tellAll([metrics.observeCalls("grpc"), accessLog, tracing?.observe("grpc")]),
-    address: config.grpc.address,
-  });
-  const { address: grpcAddress } = await grpc.start();
-  servers.push(grpc);
-  let httpAddress: string | undefined;
-  if (config.http.address !== undefined) {
-    const http = createHttpServer({
-      ...calls,
-      observer: tellAll([metrics.observeCalls("http"), accessLog, tracing?.observe("http")]),
-      metrics: () => metrics.metrics.text(),
-      address: config.http.address,
-      allowedOrigins: config.http.allowedOrigins,
-      isIdentityRequired: config.auth.isRequired,
-      probe: () => storage.database.ping(),
-    });
-    httpAddress = (await http.start()).address;
-    servers.push(http);
-  }
-  health.setServing(true);
-  return { grpcAddress, httpAddress };
-}
-
-/** What a room lets through because it cannot say it better than the database. */
-function classify(error: unknown): DomainError | undefined {
-  return isUnavailable(error) ? databaseUnavailable(error) : undefined;
 }

@@ -1,6 +1,7 @@
 import { showValue } from "./ascii.js";
 import { fileKeyOf, readConfigFile } from "./config-file.js";
-import { SETTINGS, type Setting } from "./config-settings.js";
+import type { Setting } from "./config-setting.js";
+import { SETTINGS } from "./config-settings.js";
 
 /** The variables of a process, `process.env` for instance. */
 export type Environment = Readonly<Record<string, string | undefined>>;
