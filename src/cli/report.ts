@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CommandOutput } from "./catalog.js";
+import { registerCacheHitsReport } from "./report-cache-hits.js";
 import { registerHeatmapReport } from "./report-heatmap.js";
 import { registerSummaryReport } from "./report-summary.js";
 import { registerTopUsersReport } from "./report-top-users.js";
@@ -16,6 +17,7 @@ export function registerReportCommands(
   registerSummaryReport(report, output);
   registerTopUsersReport(report, output);
   registerHeatmapReport(report, output);
+  registerCacheHitsReport(report, output);
 }
 
 const HELP = `

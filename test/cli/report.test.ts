@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Command } from "commander";
-import { UsageStatus } from "../../gen/tally/v1/usage_pb.js";
+import { TokenConvention, UsageStatus } from "../../gen/tally/v1/usage_pb.js";
 import { registerReportCommands } from "../../src/cli/report.js";
 import { startTestApp, type TestApp } from "../support/app.js";
 import { rpcFailure } from "../support/rpc-failure.js";
@@ -141,6 +141,41 @@ describe("tally report", () => {
       expect(byCost).to.match(/most cost, on 2026-05-07 +\$0\.\d{9}\n$/);
     });
   });
+
+  describe("cache-hits", () => {
+    before(async () => {
+      const cached = { tokenConvention: TokenConvention.CACHE_EXCLUSIVE, inputTokens: 100n };
+      const createTime = at("2026-04-05T12:00:00Z");
+      for (const cacheReadInputTokens of [900n, 0n]) {
+        const cacheCreationInputTokens = 1_000n - cacheReadInputTokens;
+        const tokens = { ...cached, cacheReadInputTokens, cacheCreationInputTokens };
+        const input = usage({ ...tokens, userId: "cy", provider: "acme", createTime });
+        await app.clients.recorder.recordUsage({ usage: input });
+      }
+    });
+    const april = ["--from", "2026-04-05T00:00:00Z", "--to", "2026-04-06T00:00:00Z"];
+
+    it("tells rates and savings", async () => {
+      expect(await report(["cache-hits", ...april])).to.equal(GOLDEN_CACHE_HITS);
+    });
+
+    it("is one line of CSV, and the server's answer as JSON", async () => {
+      const rows = await csv(["cache-hits", ...april, "--user", "cy"]);
+      expect(rows).to.have.length(1);
+      expect(rows[0]).to.include({
+        requests: "2",
+        requests_with_hit: "1",
+        request_hit_rate: "0.5",
+      });
+      // 900 x ($3 - $0.30) less 1,100 x ($3.75 - $3) per million.
+      expect(rows[0]).to.include({
+        gross_savings_usd: "0.002430000",
+        net_savings_usd: "0.001605000",
+      });
+      const json = JSON.parse(await report(["cache-hits", ...april, "--format", "json"]));
+      expect(json.savings).to.deep.equal({ grossNanoUsd: "2430000", netNanoUsd: "1605000" });
+    });
+  });
 });
 
 /** RFC 4180. */
@@ -191,4 +226,24 @@ failed                                    1
 tokens                                4,540
 cost                           $0.022100000
 most requests, on 2026-05-05              2
+`;
+
+const GOLDEN_CACHE_HITS = `\
+2026-04-05 00:00 to 2026-04-06 00:00, UTC
+requests                                              2
+requests with a hit                                   1
+hits by request                                  50.0 %
+hits by token, of input and read                 81.8 %
+hits by token, of all of the prompt              40.9 %
+input tokens                                        200
+written tokens                                    1,100
+read tokens                                         900
+cost of writing                            $0.004125000
+cost of reading                            $0.000270000
+actual cost of both                        $0.004395000
+gross savings                              $0.002430000
+net savings                                $0.001605000
+actual gross savings                       $0.002430000
+actual net savings                         $0.001605000
+requests without a price                              0
 `;
