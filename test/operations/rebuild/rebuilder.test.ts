@@ -86,6 +86,19 @@ describe("a rebuild of rollups", function () {
     await expectRightBooks(database);
   });
 
+  it("adds to what is recorded between its look at a row and its turn to write it", async () => {
+    await database.knex.raw("update usage_rollups set requests = requests + 5, last_time = now()");
+    const recording = await database.knex.transaction();
+    const last = records.filter(({ status }) => isFinished(status)).at(-1)!;
+    const twin = { ...last, requestId: "twin", createTimeUs: last.createTimeUs + 1 };
+    await recordAll({ ...database, knex: recording }, [twin], 0);
+    const rebuilding = rebuild(database);
+    await waitForBlocked(database);
+    await recording.commit();
+    await rebuilding;
+    await expectRightBooks(database);
+  });
+
   it("loses and doubles nothing of what is recorded and revised meanwhile", async () => {
     await database.knex.raw("update usage_rollups set requests = requests + 5, cost_input = 3");
     const recording = keepRecording(database, records.slice(0, 40));
