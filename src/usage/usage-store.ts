@@ -1,5 +1,6 @@
 import type { Database } from "../database/database.js";
 import { withRetry } from "../database/retry.js";
+import { narrowJson } from "./narrow-json.js";
 import {
   fromRecordRow,
   RECORD_COLUMNS,
@@ -163,7 +164,7 @@ export function replacedJson(
 }
 
 function recordsJson(writes: readonly UsageWrite[]): string {
-  return JSON.stringify(writes.map(({ record }) => toRecordJson(record)));
+  return `[${writes.map(({ record }) => narrowJson(toRecordJson(record))).join(",")}]`;
 }
 
 function expectationsJson(replacements: readonly UsageReplacement[]): string {
