@@ -1,4 +1,3 @@
-import { constants } from "node:http2";
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -82,16 +81,25 @@ async function serveMethod(
   const deadlineMs = isUnary ? deadlineWithin(deadlines, givenMs, nowMs) : givenMs;
   const call = new HttpCall(request, response, deadlineMs);
   const isMalformed = timeoutMs === undefined;
-  response.once("finish", () => discardRest(request));
+  // A response of HTTP/2 says that it has finished only when the request has ended, too.
+  const written = "stream" in response ? response.stream : response;
+  written.once("finish", () => discardRest(request));
   const answer = await handler(toUniversalRequest(method, { call, format, isMalformed }));
   await universalResponseToNodeResponse(answer, response);
 }
 
-/** What a client goes on to send after its answer would stand in the way of its next request. */
+/** How long a client may go on to send a request that was answered already. */
+const DISCARD_MS = 10_000;
+
+/**
+ * What a client goes on to send after its answer would stand in the way of its next request, and
+ * some clients read no answer before they have sent everything.
+ */
 function discardRest(request: HttpRequest): void {
   if (request.readableEnded) return;
-  if ("stream" in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
-  else request.resume();
+  request.resume();
+  const cut = setTimeout(() => request.destroy(), DISCARD_MS);
+  request.once("close", () => clearTimeout(cut));
 }
 
 /** A call whose timeout cannot be read is answered so, and takes no time. */
