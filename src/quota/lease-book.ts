@@ -17,7 +17,7 @@ import {
   type OpenReservation,
   type ReservationTerms,
 } from "./open-reservations.js";
-import type { Hold } from "./reservation.js";
+import { addHolds, type Hold } from "./reservation.js";
 
 /** What a reservation needs from one period. */
 export interface Need extends PeriodKey {
@@ -286,16 +286,6 @@ export function createLeaseBook(onLow: (lease: Lease) => void = () => {}): Lease
 /** An extension by time alone needs no room. */
 function mayBeEmpty(need: Need, { isExtension = false }: ReservationTerms): boolean {
   return isExtension && need.amount === 0n;
-}
-
-/** Adds up what both hold of the same lease. */
-function addHolds(former: readonly Hold[], more: readonly Hold[]): Hold[] {
-  const holds = former.map((hold) => {
-    const extra = more.find(({ leaseId }) => leaseId === hold.leaseId);
-    return extra ? { ...hold, held: hold.held + extra.held } : hold;
-  });
-  const isNew = ({ leaseId }: Hold) => !former.some((hold) => hold.leaseId === leaseId);
-  return [...holds, ...more.filter(isNew)];
 }
 
 function outlives(lease: Lease, { expireTimeMs }: ReservationTerms): boolean {

@@ -18,3 +18,13 @@ export interface Reservation {
   /** One a budget. */
   readonly holds: readonly Hold[];
 }
+
+/** Adds up what both hold of the same lease. */
+export function addHolds(former: readonly Hold[], more: readonly Hold[]): Hold[] {
+  const holds = former.map((hold) => {
+    const extra = more.find(({ leaseId }) => leaseId === hold.leaseId);
+    return extra ? { ...hold, held: hold.held + extra.held } : hold;
+  });
+  const isNew = ({ leaseId }: Hold) => !former.some((hold) => hold.leaseId === leaseId);
+  return [...holds, ...more.filter(isNew)];
+}
